@@ -1,0 +1,22 @@
+"""TaTok: an adaptive image tokenizer of global and patch tokens (arXiv:2605.16384)."""
+
+from tatok.config import SIZES, TokenizerConfig
+from tatok.filtering import Selection
+from tatok.images import BadImage, load_image
+from tatok.pretrained import BadCheckpoint
+from tatok.tokenfile import BadTokenFile
+from tatok.tokenizer import Encoding, TaTok
+from tatok.tokens import Tokens
+
+__all__ = [
+    "SIZES",
+    "BadCheckpoint",
+    "BadImage",
+    "BadTokenFile",
+    "Encoding",
+    "Selection",
+    "TaTok",
+    "Tokens",
+    "TokenizerConfig",
+    "load_image",
+]

@@ -1,0 +1,146 @@
+"""Command line: python -m tatok train | reconstruct | encode | decode."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from tatok.config import SIZES, TokenizerConfig
+from tatok.data import EmptyFolder
+from tatok.entropy import ESTIMATORS
+from tatok.filtering import POLICIES
+from tatok.images import BadImage, load_image, to_pil
+from tatok.losses import LossWeights
+from tatok.pretrained import BadCheckpoint
+from tatok.report import report
+from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
+from tatok.tokenizer import TaTok
+from tatok.train import RunOptions
+
+DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
+
+
+@torch.inference_mode()
+def reconstruct(args: argparse.Namespace) -> None:
+    """Encode, select, quantize, decode; print the numbers; write what was asked for."""
+    model = TaTok.from_pretrained(args.weights)
+    x = load_image(args.picture, size=model.config.image_size)
+    encoding = model.encode(x, args.k)
+    selection = model.select(
+        encoding, args.epsilon, args.estimator, args.policy, args.count, args.target_psnr
+    )
+    tokens = model.quantize(encoding, selection)
+    y = model.decode(tokens)
+    for name, value in dataclasses.asdict(report(x, y, selection, tokens)).items():
+        print(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
+    if args.verb == "encode":
+        data = pack(tokens, model)
+        args.output.write_bytes(data)
+        print(f"{'file':16} {args.output}: {len(data)} bytes, {HEADER_BYTES} of them header")
+    elif args.output:
+        to_pil(y).save(args.output)
+
+
+@torch.inference_mode()
+def decode(args: argparse.Namespace) -> None:
+    """A `.tatok` file to a picture."""
+    model = TaTok.from_pretrained(args.weights)
+    to_pil(model.decode(unpack(args.file.read_bytes(), model))).save(args.output)
+
+
+def train_tokenizer(args: argparse.Namespace) -> None:
+    """Train, resume, or go on from weights."""
+    from tatok.train_tokenizer import run  # not needed, and slow to import, for the other verbs
+
+    def chosen(kind: type, prefix: str = "") -> dict:
+        values = {f.name: getattr(args, prefix + f.name) for f in dataclasses.fields(kind)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    run(
+        config=dataclasses.replace(SIZES[args.size], **chosen(TokenizerConfig)),
+        options=RunOptions(**chosen(RunOptions)),
+        weights=LossWeights(**chosen(LossWeights, "w_")),
+        data=args.data,
+        val=args.val,
+        init=args.init,
+        unquantized=args.unquantized,
+    )
+
+
+def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") -> None:
+    """One option per field of a dataclass; what is not given stays as the size or class has it."""
+    group = parser.add_argument_group(kind.__name__)
+    for f in dataclasses.fields(kind):
+        flag, default = f"--{prefix}{f.name}".replace("_", "-"), f.default
+        how: dict = {"type": type(default)}
+        if isinstance(default, bool):
+            how = {"action": argparse.BooleanOptionalAction}
+        elif default is dataclasses.MISSING:
+            how = {"type": Path, "required": True}
+        group.add_argument(flag, default=None, help=f"default {default}", **how)
+
+
+def add_picture_options(parser: argparse.ArgumentParser) -> None:
+    """What `reconstruct` and `encode` share."""
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")
+    parser.add_argument("-k", type=int, help="global tokens (default: the checkpoint's)")
+    parser.add_argument("--estimator", choices=ESTIMATORS, help="default: the checkpoint's")
+    parser.add_argument("--policy", choices=POLICIES, default="dtf")
+    parser.add_argument("--count", type=int, help="keep this many patches, whatever epsilon says")
+    parser.add_argument("--target-psnr", type=float, help="dB; sets D0 and with it T of Eq. 5")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="python -m tatok", description=__doc__)
+    verbs = top.add_subparsers(required=True, dest="verb")
+
+    def verb(name: str, action: Callable, text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, formatter_class=DEFAULTS)
+        made.add_argument("--weights", default="assets/demo", help="folder or hub id")
+        made.set_defaults(run=action)
+        return made
+
+    made = verb("reconstruct", reconstruct, "a picture through the tokenizer and back")
+    add_picture_options(made)
+    made.add_argument("-o", "--output", type=Path, help="where to write the reconstruction")
+    made = verb("encode", reconstruct, "a picture to a .tatok file")
+    add_picture_options(made)
+    made.add_argument("-o", "--output", type=Path, required=True)
+    made = verb("decode", decode, "a .tatok file to a picture")
+    made.add_argument("file", type=Path)
+    made.add_argument("-o", "--output", type=Path, required=True)
+
+    train = verbs.add_parser("train", help="train on your own images").add_subparsers(required=True)
+    tok = train.add_parser("tokenizer", help="the tokenizer")
+    tok.add_argument("--size", choices=SIZES, default="demo")
+    tok.add_argument("--data", nargs="+", required=True, help="folders of images")
+    tok.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
+    tok.add_argument("--init", help="weights to go on from, in the same schedule")
+    tok.add_argument("--unquantized", type=int, default=6_000, help="images before the codebooks")
+    add_fields(tok, RunOptions)
+    add_fields(tok, LossWeights, "w_")
+    add_fields(tok, TokenizerConfig)
+    tok.set_defaults(run=train_tokenizer)
+    return top
+
+
+def main() -> None:
+    """Entry point; what a user can cause ends in one sentence."""
+    args = parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        args.run(args)
+    except (BadImage, BadCheckpoint, BadTokenFile, EmptyFolder, OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

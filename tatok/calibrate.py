@@ -1,0 +1,33 @@
+"""What is fitted once, after training: the unit of `residual` and the correlations of `chain`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tatok import entropy
+from tatok.tokenizer import TaTok
+
+
+@torch.no_grad()
+def calibrate(model: TaTok, images: Tensor, batch: int = 8) -> None:
+    """Fit on images (n, 3, S, S): the factor that turns `residual` into bits, and the correlation.
+
+    residual_scale = mean `code` / mean `residual`. correlation (M, M): of the patches' latents
+    standardised by the predicted mean and deviation given G, averaged over images and dimensions.
+    """
+    model.residual_scale.fill_(1)
+    M = model.config.num_patches
+    outer = torch.zeros(M, M, device=images.device)
+    code, residual = 0.0, 0.0
+    for x in images.split(batch):
+        encoding = model.encode(x)
+        code += entropy.code(model, encoding).sum()
+        residual += entropy.residual(model, encoding).sum()
+        mean, log_variance = model.predictor.gaussian(model.predict(encoding))
+        z = model.patch_codebook.down(encoding.patches)
+        r = (z - mean) / (0.5 * log_variance).exp()  # (B, M, d_p)
+        outer += torch.einsum("bid,bjd->ij", r, r)
+    deviation = outer.diagonal().clamp(min=1e-12).sqrt()
+    model.residual_scale.fill_(code / residual)
+    model.correlation.copy_(outer / deviation[:, None] / deviation[None])

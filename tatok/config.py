@@ -1,0 +1,87 @@
+"""Sizes as data. A size is a frozen dataclass; the same code runs all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+Layout = Literal["sequence", "grid"]
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Everything that fixes the shape and the defaults of a tokenizer; saved beside its weights.
+
+    The letters are the paper's: S image side, s patch side, o overlap, D width, K codebook size,
+    d_p and d_g codebook dimensions, M number of patches.
+    """
+
+    image_size: int = 128  # S
+    patch_size: int = 8  # s
+    overlap: float = 0.0  # o in [0, 1); the stride is s(1 - o)
+    dim: int = 256  # D
+    depth: int = 3  # blocks in the encoder, and in the decoder
+    heads: int = 4
+    mlp_ratio: float = 2.0
+    k: int = 16  # global tokens used when the caller names no number
+    k_max: int = 32  # global tokens the weights hold
+    codebook_size: int = 4096  # K, both codebooks
+    patch_code_dim: int = 8  # d_p
+    global_code_dim: int = 12  # d_g
+    predictor_dim: int = 128  # width of the head that predicts patches from G (entropy)
+    thumbnail: int = 4  # side of the holistic descriptor G(x) of L_glob
+    layout: Layout = "grid"
+    estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
+    target_psnr: float = 20.0  # dB; sets D0 of the `rate` estimator
+
+    def __post_init__(self) -> None:
+        if self.layout not in ("sequence", "grid"):
+            raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"overlap must lie in [0, 1), not {self.overlap}.")
+        if abs(self.patch_size * (1 - self.overlap) - self.stride) > 1e-9 or self.stride < 1:
+            raise ValueError("patch_size * (1 - overlap) must be a whole number of pixels.")
+        if self.overlap == 0 and self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}."
+            )
+        if not 0 <= self.k <= self.k_max:
+            raise ValueError(f"k = {self.k} is not in 0..k_max = {self.k_max}.")
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one patch to the next, s(1 - o)."""
+        return round(self.patch_size * (1 - self.overlap))
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side, ceil((S - so) / (s(1 - o)))."""
+        return ceil((self.image_size - self.patch_size + self.stride) / self.stride)
+
+    @property
+    def num_patches(self) -> int:
+        """M."""
+        return self.grid**2
+
+    @property
+    def patch_dim(self) -> int:
+        """Numbers in one RGB patch, s * s * 3."""
+        return self.patch_size**2 * 3
+
+
+SIZES: dict[str, TokenizerConfig] = {
+    "paper": TokenizerConfig(
+        image_size=336, patch_size=16, dim=768, heads=12, mlp_ratio=4.0, k_max=16, predictor_dim=256
+    ),
+    "demo": TokenizerConfig(),
+}
+
+
+def from_dict(kind: type, values: dict) -> object:
+    """Build the frozen dataclass `kind` from a JSON object, naming what is unknown or missing."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - names):
+        raise ValueError(f"The configuration has fields this version does not know: {unknown}.")
+    return kind(**values)

@@ -1,0 +1,143 @@
+"""Folders of images as an endless, reproducible stream: image n depends only on (seed, n)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from tatok.images import BadImage, load_image, open_image, to_tensor
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+log = logging.getLogger(__name__)
+
+
+class EmptyFolder(ValueError):
+    """A data folder without images."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture on disk; its class is the name of its folder."""
+
+    path: Path
+    label: str
+
+
+def list_images(folders: list[str | Path]) -> list[ImageFile]:
+    """All image files below the folders, sorted; raises EmptyFolder with one sentence."""
+    found: list[ImageFile] = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise EmptyFolder(f"{folder} is not a folder.")
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not paths:
+            raise EmptyFolder(f"There are no images in {folder}.")
+        found += [ImageFile(path, path.parent.name) for path in paths]
+    return found
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A generator that is a function of the numbers (a seed, an image's place, …)."""
+    state = 0x9E3779B97F4A7C15
+    for number in numbers:  # splitmix64, so that neighbouring numbers give unrelated streams
+        state = (state + number * 0xBF58476D1CE4E5B9 + 0x9E3779B97F4A7C15) % 2**64
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) % 2**64
+        state ^= state >> 31
+    return torch.Generator().manual_seed(state % 2**63)
+
+
+@dataclass
+class TrainingImages(Dataset):
+    """Item n: the n-th image of an endless stream of shuffled epochs, augmented, (3, S, S).
+
+    Augmentation: short side to between S and 1.15 S, random square of side S, mirrored or not.
+    An unreadable file is named in the log, counted, and its successor in the epoch taken.
+    """
+
+    files: list[ImageFile]
+    size: int
+    seed: int
+    _order: tuple[int, list[int]] | None = None
+
+    def __post_init__(self) -> None:
+        # shared, because worker processes find out
+        self._unreadable = torch.zeros(len(self.files), dtype=torch.bool).share_memory_()
+
+    @property
+    def unreadable(self) -> int:
+        """Files found unreadable so far."""
+        return int(self._unreadable.sum())
+
+    def __getitem__(self, n: int) -> Tensor:
+        epoch, place = divmod(n, len(self.files))
+        draw = torch.rand(4, generator=seeded(self.seed, 1, n)).tolist()
+        for step in range(len(self.files)):
+            index = self._epoch(epoch)[(place + step) % len(self.files)]
+            if self._unreadable[index]:
+                continue
+            try:
+                return self._augment(open_image(self.files[index].path), draw)
+            except BadImage as error:
+                self._unreadable[index] = True
+                log.warning("skipped, %d so far: %s", self.unreadable, error)
+        raise EmptyFolder("None of the images can be read.")
+
+    def _epoch(self, epoch: int) -> list[int]:
+        if self._order is None or self._order[0] != epoch:
+            order = torch.randperm(len(self.files), generator=seeded(self.seed, 0, epoch))
+            self._order = (epoch, order.tolist())
+        return self._order[1]
+
+    def _augment(self, image: Image.Image, draw: list[float]) -> Tensor:
+        zoom, across, down, mirror = draw
+        side = min(image.size) / (1 + 0.15 * zoom)
+        left, top = across * (image.width - side), down * (image.height - side)
+        square = image.resize(
+            (self.size, self.size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
+        )
+        x = to_tensor(square)[0]
+        return x.flip(2) if mirror < 0.5 else x
+
+
+class Stream(Sampler[int]):
+    """Places start, start + 1, … stop - 1 of the stream that belong to this process.
+
+    Each joint batch of world * batch places is cut into `world` runs of `batch`, so that two
+    processes see together what one with the joint batch would see.
+    """
+
+    def __init__(self, start: int, stop: int, batch: int, rank: int, world: int) -> None:
+        self.start, self.stop, self.batch, self.rank, self.world = start, stop, batch, rank, world
+
+    def __iter__(self):
+        joint = self.batch * self.world
+        for first in range(self.start, self.stop - joint + 1, joint):
+            yield from range(first + self.rank * self.batch, first + (self.rank + 1) * self.batch)
+
+
+def load_batch(files: list[ImageFile], size: int) -> Tensor:
+    """The files as they are evaluated (short side to S, centre crop), (n, 3, S, S).
+
+    Unreadable ones are named in the log and left out; EmptyFolder if that leaves none.
+    """
+    images = []
+    for file in files:
+        try:
+            images.append(load_image(file.path, size=size))
+        except BadImage as error:
+            log.warning("left out of the validation: %s", error)
+    if not images:
+        raise EmptyFolder("None of the validation images can be read.")
+    return torch.cat(images)
+
+
+def spread(files: list[ImageFile], n: int) -> list[ImageFile]:
+    """n files evenly spaced over the sorted list, so that every class has its share."""
+    return [files[(2 * j + 1) * len(files) // (2 * n)] for j in range(min(n, len(files)))]

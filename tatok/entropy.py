@@ -1,0 +1,187 @@
+"""Conditional entropy H(p_i | G): five estimators behind one interface; R(D) and T.
+
+An estimator is a function (model, encoding) -> (B, M), non-negative, with its unit beside its name
+in ESTIMATORS. G is what the decoder will have: the quantized, active global tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from timm.layers import Mlp
+from torch import Tensor, nn
+
+from tatok.config import TokenizerConfig
+from tatok.transformer import patchify, sinusoid_2d
+
+if TYPE_CHECKING:
+    from tatok.tokenizer import Encoding, TaTok
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Predictor(nn.Module):
+    """Predicts every patch's latent and code from G and the patch's place, before a patch is seen.
+
+    One cross-attention of M learned place queries to the k_max global places (an inactive one
+    holds the mask token), an MLP, and two heads: a diagonal Gaussian over the latent (d_p) and a
+    categorical distribution over the K codes.
+    """
+
+    HEADS = 4
+    MIN_LOG_VARIANCE = -12.0
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        W = config.predictor_dim
+        self.places = nn.Parameter(sinusoid_2d(config.grid, W))
+        self.enter = nn.Linear(config.dim, W)
+        self.query, self.key_value = nn.Linear(W, W), nn.Linear(W, 2 * W)
+        self.merge = nn.Linear(W, W)
+        self.norm_g, self.norm_q = nn.LayerNorm(W), nn.LayerNorm(W)
+        self.mlp = nn.Sequential(nn.LayerNorm(W), Mlp(W, 4 * W))
+        self.norm = nn.LayerNorm(W)
+        self.to_gaussian = nn.Linear(W, 2 * config.patch_code_dim)
+        self.to_code = nn.Linear(W, config.codebook_size)
+
+    def forward(self, globals_: Tensor) -> Tensor:
+        """Decoder-side global tokens (B, k_max, D) -> features of the M places (B, M, W)."""
+        split = lambda t: t.unflatten(-1, (self.HEADS, -1)).transpose(1, 2)  # noqa: E731
+        g = self.norm_g(self.enter(globals_))  # (B, k_max, W)
+        h = self.places.expand(len(g), -1, -1)  # (B, M, W)
+        key, value = self.key_value(g).chunk(2, dim=-1)
+        seen = F.scaled_dot_product_attention(
+            split(self.query(self.norm_q(h))), split(key), split(value)
+        )  # (B, heads, M, W / heads)
+        h = h + self.merge(seen.transpose(1, 2).flatten(2))
+        return self.norm(h + self.mlp(h))
+
+    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (..., W) -> mean and log-variance of the latent, (..., d_p) each."""
+        mean, log_variance = self.to_gaussian(features).chunk(2, dim=-1)
+        return mean, log_variance.clamp(min=self.MIN_LOG_VARIANCE)
+
+    def log_p(self, features: Tensor) -> Tensor:
+        """Features (..., W) -> natural log-probabilities of the K codes, (..., K)."""
+        return self.to_code(features).log_softmax(dim=-1)
+
+
+def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """-ln q(value), q a diagonal Gaussian; summed over the last dimension."""
+    squared = (value - mean) ** 2 * (-log_variance).exp()
+    return 0.5 * (squared + log_variance + LOG_2PI).sum(dim=-1)
+
+
+# --- the five estimators ---------------------------------------------------------------------
+
+
+def residual(model: TaTok, encoding: Encoding) -> Tensor:
+    """(a) Alg. 1, line 4: ||p_i - Proj(p_i, G)||^2 * Complexity(p_i).
+
+    Proj: orthogonal projection on the span of the active global tokens (none active: 0).
+    Complexity: variance of the token over its D channels (the encoder ends without a LayerNorm,
+    after which this would be constant). The arbitrary unit is turned into bits by a factor fitted
+    once against `code`.
+    """
+    p, G = encoding.patches, model.quantize_globals(encoding).tokens  # (B, M, D), (B, k, D)
+    if G.shape[1]:
+        U, S, _ = torch.linalg.svd(G.transpose(1, 2), full_matrices=False)  # (B, D, k), (B, k)
+        U = U * (1e-5 * S[:, :1] < S)[:, None]  # an orthonormal basis of the span
+        p_parallel = p @ U @ U.transpose(1, 2)
+    else:
+        p_parallel = torch.zeros_like(p)
+    distance = (p - p_parallel).square().sum(dim=2)  # (B, M)
+    return distance * p.var(dim=2, unbiased=False) * model.residual_scale
+
+
+def gaussian(model: TaTok, encoding: Encoding) -> Tensor:
+    """(b) max(0, -log2 q(p_i | G) - d_p log2 Delta): bits at the quantizer's resolution."""
+    mean, log_variance = model.predictor.gaussian(model.predict(encoding))  # (B, M, d_p)
+    z = model.patch_codebook.down(encoding.patches)
+    nll = gaussian_nll(z, mean, log_variance) / math.log(2)
+    return (nll - z.shape[2] * model.patch_codebook.delta.log2()).clamp(min=0)
+
+
+def code(model: TaTok, encoding: Encoding) -> Tensor:
+    """(c) -log2 p(q_i | G): surprisal in bits of the code that occurred."""
+    log_p = model.predictor.log_p(model.predict(encoding))  # (B, M, K)
+    q = model.patch_codebook.nearest(model.patch_codebook.down(encoding.patches))
+    return -log_p.gather(2, q[:, :, None])[:, :, 0] / math.log(2)
+
+
+def prior(model: TaTok, encoding: Encoding) -> Tensor:
+    """(d) H(q_i | G) in bits: a function of G alone, so that places need not be sent."""
+    return prior_entropy(model, model.predict(encoding))
+
+
+def prior_entropy(model: TaTok, features: Tensor) -> Tensor:
+    """Entropy in bits of the predicted code distribution, (B, M, W) -> (B, M)."""
+    log_p = model.predictor.log_p(features)
+    return -(log_p.exp() * log_p).sum(dim=2) / math.log(2)
+
+
+def rate(model: TaTok, encoding: Encoding) -> Tensor:
+    """(e) R_i = (s^2 C / 2) log2 max(1, D_i(G) / D0): bits patch i needs beyond G to reach D0.
+
+    D_i(G): mean square error of the patch decoded from the global tokens alone. Assumes, like
+    Eq. 18, independent pixels within the patch.
+    """
+    D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config)
+    D0 = distortion(encoding.target_psnr)
+    return 0.5 * model.config.patch_dim * (D_i / D0).clamp(min=1).log2()
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One H(p_i | G): the function, its unit, and whether the decoder can compute it from G."""
+
+    function: Callable[[TaTok, Encoding], Tensor]
+    unit: str
+    from_globals: bool = False
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "residual": Estimator(residual, "bits, by a factor fitted to `code`"),
+    "gaussian": Estimator(gaussian, "bits at the quantizer's resolution"),
+    "code": Estimator(code, "bits, surprisal of the code"),
+    "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),
+    "rate": Estimator(rate, "bits beyond G to reach D0"),
+}
+
+
+# --- rate and distortion (App. B) ------------------------------------------------------------
+
+
+def distortion(psnr: float) -> float:
+    """D0 of a PSNR in dB, for x in [-1, 1] (peak to peak 2): 4 * 10^(-PSNR / 10)."""
+    return 4 * 10 ** (-psnr / 10)
+
+
+def patch_errors(x: Tensor, y: Tensor, config: TokenizerConfig) -> Tensor:
+    """Mean square error of each patch, images (B, 3, S, S) twice -> (B, M)."""
+    return patchify((x - y).square(), config).mean(dim=2)
+
+
+def rate_distortion(x: Tensor, D: Tensor | float) -> Tensor:
+    """R(D) = (HWC / 2) log2(sigma^2 / D) bits, 0 for D > sigma^2 (Eq. 18): (B, 3, H, W) -> (B,)
+
+    sigma^2 is the pixel variance of the image over its three channels together.
+    """
+    variance = x.double().flatten(1).var(dim=1, unbiased=False)
+    D = torch.as_tensor(D, dtype=torch.float64, device=x.device).clamp(min=1e-300)
+    return 0.5 * x[0].numel() * (variance / D).clamp(min=1).log2()
+
+
+def minimum_information(x: Tensor, y_globals: Tensor, target_psnr: float) -> Tensor:
+    """T = (1 - alpha) R(D0) = max(0, R(D0) - R(D_G)) in bits, (B,) (Eq. 25-27).
+
+    alpha = I(x; G) / R(D0) with I(x; G) taken as R(D_G), D_G the mean square error of `y_globals`,
+    the image decoded from the global tokens alone.
+    """
+    D_G = (x - y_globals).double().square().flatten(1).mean(dim=1)
+    return (rate_distortion(x, distortion(target_psnr)) - rate_distortion(x, D_G)).clamp(min=0)

@@ -1,0 +1,141 @@
+"""Dynamic Token Filtering (Alg. 1, Eq. 5-6) and the other selection policies.
+
+Pure functions, batch first, no loop over images or patches: entropy in, mask out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+POLICIES = ("dtf", "random", "uniform", "first", "last", "chain")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which patches are kept, and why.
+
+    entropy    (B, M) H(p_i | G), float64
+    keep       (B, M) bool
+    count      (B,)   N, patches kept
+    threshold  (B,)   tau of Eq. 5; NaN where `count` was given by hand
+    total      (B,)   H_total
+    minimum    (B,)   T = (1 - alpha) R(D0), bits; 0 without a target PSNR
+    binding    by image: "loss rate" ((1 - eps) H_total), "minimum" (T), "unreachable" (T > H_total:
+               all M are kept and Eq. 6 still does not hold) or "count" (N was given)
+    policy, estimator, unit: how it came about
+    """
+
+    entropy: Tensor
+    keep: Tensor
+    count: Tensor
+    threshold: Tensor
+    total: Tensor
+    minimum: Tensor
+    binding: tuple[str, ...]
+    policy: str
+    estimator: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What Alg. 1 returns: `keep` (B, M) bool, and (B,) each of N, tau and H_total."""
+
+    keep: Tensor
+    count: Tensor
+    threshold: Tensor
+    total: Tensor
+
+
+def dtf(entropy: Tensor, epsilon: float, minimum: Tensor | float = 0.0) -> Filtered:
+    """Dynamic Token Filtering: the fewest patches whose entropies sum to tau (Eq. 6).
+
+    entropy: (B, M), non-negative; epsilon in [0, 1); minimum: T, a number or (B,).
+    If tau > H_total no N satisfies Eq. 6 and all M are kept. Computed in float64.
+    """
+    if not 0 <= epsilon < 1:
+        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon}.")
+    H = check_entropy(entropy)
+    B, M = H.shape
+    sorted_H, sigma = H.sort(dim=1, descending=True, stable=True)  # Alg. 1: ties, lower index first
+    cumulative = sorted_H.cumsum(dim=1)  # H_k
+    total = cumulative[:, -1]  # H_total is the last of these sums, so that epsilon = 0 is exact
+    T = torch.as_tensor(minimum, dtype=H.dtype, device=H.device).expand(B)
+    tau = torch.maximum(T, (1 - epsilon) * total)  # Eq. 5
+    count = ((cumulative < tau[:, None]).sum(dim=1) + 1).clamp(max=M)  # Eq. 6
+    return Filtered(keep_first(sigma, count), count, tau, total)
+
+
+def check_entropy(entropy: Tensor) -> Tensor:
+    """(B, M) as float64; ValueError if it is not a finite, non-negative matrix."""
+    H = entropy.to(torch.float64)
+    if H.ndim != 2 or not torch.isfinite(H).all() or (H < 0).any():
+        raise ValueError("entropy must be a finite, non-negative (B, M) matrix.")
+    return H
+
+
+def keep_first(order: Tensor, count: Tensor) -> Tensor:
+    """Mask (B, M) of the first count[b] places of each row's order (B, M), a permutation."""
+    M = order.shape[1]
+    chosen = torch.arange(M, device=order.device) < count[:, None]  # (B, M), by rank
+    return torch.zeros_like(chosen).scatter(1, order, chosen)  # by place
+
+
+def top(entropy: Tensor, count: Tensor) -> Tensor:
+    """Mask (B, M) of the count[b] largest entropies; ties: lower index first."""
+    return keep_first(entropy.argsort(dim=1, descending=True, stable=True), count)
+
+
+def random(M: int, count: Tensor, generator: torch.Generator) -> Tensor:
+    """Ex1: count[b] places drawn without replacement."""
+    scores = torch.rand(len(count), M, generator=generator, device=generator.device)
+    return top(scores.to(count.device), count)
+
+
+def uniform(M: int, count: Tensor) -> Tensor:
+    """Ex2: count[b] evenly spaced places, the j-th at floor((j + 1/2) M / N)."""
+    place = torch.arange(M, device=count.device)
+    N = count[:, None]
+    # place i is hit iff some j has floor((2j + 1) M / (2N)) = i: hits below i + 1 against below i
+    hits = lambda edge: (2 * N * edge + M - 1).div(2 * M, rounding_mode="floor")  # noqa: E731
+    return hits(place + 1) > hits(place)
+
+
+def first(M: int, count: Tensor) -> Tensor:
+    """Ex3: the first count[b] places in raster order."""
+    return torch.arange(M, device=count.device) < count[:, None]
+
+
+def last(M: int, count: Tensor) -> Tensor:
+    """Ex4: the last count[b] places in raster order."""
+    return torch.arange(M, device=count.device) >= M - count[:, None]
+
+
+def chain(sigma: Tensor, correlation: Tensor, count: Tensor) -> Tensor:
+    """Greedy by H(p_i | G, already kept): pivoted Cholesky of diag(s) C diag(s), (B, M) mask.
+
+    sigma: (B, M) conditional standard deviations given G (the image's own scale); correlation:
+    (M, M), shared by all images. Sequential in N, batched over images. Beyond the paper: marginal
+    entropies count shared information twice, conditional ones do not.
+    """
+    B, M = sigma.shape
+    rows, steps = torch.arange(B, device=sigma.device), int(count.max()) if B else 0
+    variance = sigma.double() ** 2 * correlation.double().diagonal()  # given all picked so far
+    factor = sigma.new_zeros(B, M, steps, dtype=torch.float64)  # Cholesky columns
+    keep = torch.zeros(B, M, dtype=torch.bool, device=sigma.device)
+    for step in range(steps):
+        pick = variance.masked_fill(keep, -1.0).argmax(dim=1)  # (B,)
+        covariance = (
+            sigma.double() * sigma[rows, pick].double()[:, None] * correlation[pick].double()
+        )
+        column = covariance - torch.einsum(
+            "bmj,bj->bm", factor[:, :, :step], factor[rows, pick, :step]
+        )
+        column = column / variance[rows, pick].clamp(min=1e-12).sqrt()[:, None]
+        factor[:, :, step] = column
+        variance = (variance - column**2).clamp(min=0)
+        keep[rows, pick] |= step < count
+    return keep

@@ -1,0 +1,128 @@
+"""L = L_rec + lambda_1 L_commit + lambda_2 L_glob, and the optional terms.
+
+Every term is a mean per dimension within an image and then a mean over images (so that two
+processes with half a batch each average to the joint batch). The paper's L_rec is a sum over HWC,
+so its lambda = 1 is another balance; ours are tuned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tatok.entropy import gaussian_nll
+from tatok.lite import Lite, maps_distance
+from tatok.quantizer import Quantized
+from tatok.tokenizer import Encoding, Reconstruction, TaTok
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms; 0 turns a term off. Defaults are what measured best on `demo`."""
+
+    commit: float = 0.25  # lambda_1
+    glob: float = 0.002  # lambda_2
+    rate: float = 0.0  # beta, bits per pixel of the patch codes given G
+    perceptual: float = 0.0  # distance of EfficientNet-Lite1's feature maps
+    log_rec: bool = True  # L_rec as log mean square error: the mean PSNR over images itself
+
+
+def reconstruction(x: Tensor, y: Tensor, log: bool) -> Tensor:
+    """L_rec: mean ||x - y||^2; or, a departure, the mean over images of log10 of it, scaled.
+
+    The logarithm weighs every image, and every N, by its relative error: -10 log10 is the PSNR.
+    """
+    mse = (x - y).square().flatten(1).mean(dim=1)  # (B,)
+    return (mse + 1e-5).log().mean() if log else mse.mean()
+
+
+def commitment(q: Quantized, keep: Tensor | None = None) -> Tensor:
+    """L_commit: ||z_aug - sg(q_aug)||^2 over the tokens in `keep` (B, L), a mean per dimension."""
+    squared = (q.latents - q.quantized.detach()).square().mean(dim=2)  # (B, L)
+    if keep is None:
+        return squared.mean() if squared.numel() else squared.sum()
+    return ((squared * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)).mean()
+
+
+def descriptor(x: Tensor, side: int) -> Tensor:
+    """The holistic descriptor G(x): a thumbnail, (B, 3, S, S) -> (B, 3 side^2)."""
+    return F.adaptive_avg_pool2d(x, side).flatten(1)
+
+
+def global_alignment(model: TaTok, x: Tensor, globals_: Tensor) -> Tensor:
+    """L_glob: E[-ln q(G(x) | g)] >= h(G(x) | g), per dimension; q a diagonal Gaussian.
+
+    globals_: the decoder-side tokens (B, k, D). The log-variance has a floor (standard deviation
+    1/50), or the loss has no bottom.
+    """
+    g = model.decoder.global_places(globals_).flatten(1)  # (B, k_max D)
+    mean, log_variance = model.describe(g).chunk(2, dim=1)
+    target = descriptor(x, model.config.thumbnail)
+    floor = -2 * math.log(50)
+    return gaussian_nll(target, mean, log_variance.clamp(min=floor)).mean() / target.shape[1]
+
+
+def predictor_nll(model: TaTok, made: Reconstruction, places: Tensor) -> tuple[Tensor, Tensor]:
+    """What trains the entropy heads: -ln q(z_i | G) per dimension and -ln p(q_i | G), on `places`.
+
+    places: (n,) indices of the patches looked at this time. p and G are detached: the heads
+    measure the tokens and do not shape them.
+    """
+    g = model.decoder.global_places(made.globals.tokens.detach()).detach()
+    features = model.predictor(g)[:, places]  # (B, n, W)
+    mean, log_variance = model.predictor.gaussian(features)
+    z = made.patches.latents.detach()[:, places]
+    log_p = model.predictor.log_p(features)
+    nll = gaussian_nll(z, mean, log_variance).mean() / z.shape[2]
+    return nll, F.nll_loss(log_p.flatten(0, 1), made.patches.codes[:, places].flatten())
+
+
+def code_rate(model: TaTok, made: Reconstruction, keep: Tensor, places: Tensor) -> Tensor:
+    """The rate term: expected -log2 p(q_i | G) under a soft assignment, bits per pixel.
+
+    The hard index has no gradient; softmax(-||z - e||^2 / (2 Delta^2 d)) over the codes has one, to
+    z, and the predicted distribution has one to G. Scaled from the places looked at to all kept.
+    """
+    z = made.patches.latents[:, places]  # (B, n, d_p)
+    codes = model.patch_codebook.codes
+    squared = torch.cdist(z.flatten(0, 1), codes).square().unflatten(0, z.shape[:2])
+    soft = (-squared / (2 * model.patch_codebook.error * z.shape[2])).softmax(dim=2)  # (B, n, K)
+    features = model.predictor(model.decoder.global_places(made.globals.tokens))[:, places]
+    bits = -(soft * model.predictor.log_p(features)).sum(dim=2) / math.log(2)  # (B, n)
+    kept = (bits * keep[:, places]).mean(dim=1) * model.config.num_patches
+    return kept.mean() / model.config.image_size**2
+
+
+def total_loss(
+    model: TaTok,
+    encoding: Encoding,
+    keep: Tensor,
+    places: Tensor,
+    weights: LossWeights,
+    perceptual: Lite | None = None,
+) -> tuple[Tensor, Reconstruction, dict[str, Tensor]]:
+    """The loss to minimise, the forward it came from, and each term unweighted for the log."""
+    x = encoding.pixels
+    made = model(encoding, keep)
+    terms = {
+        "rec": reconstruction(x, made.image, weights.log_rec),
+        "commit": commitment(made.globals) + commitment(made.patches, keep),  # z_aug = [g; z]
+        "glob": global_alignment(model, x, made.globals.tokens),
+    }
+    terms["gaussian"], terms["code"] = predictor_nll(model, made, places)
+    loss = terms["rec"] + weights.glob * terms["glob"] + terms["gaussian"]
+    if model.patch_codebook.live:  # before that the codes mean nothing
+        loss = loss + weights.commit * terms["commit"] + terms["code"]
+    if weights.rate:
+        terms["rate"] = code_rate(model, made, keep, places)
+        loss = loss + weights.rate * terms["rate"]
+    if weights.perceptual:
+        with torch.no_grad():
+            target = perceptual.maps(x)
+        terms["perceptual"] = maps_distance(target, perceptual.maps(made.image)).mean()
+        loss = loss + weights.perceptual * terms["perceptual"]
+    return loss, made, terms

@@ -1,0 +1,87 @@
+"""Quality of one image against another: PSNR, SSIM, MS-SSIM.
+
+Images are float tensors (B, 3, H, W) in [-1, 1], so the peak-to-peak range L is 2.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RANGE = 2.0  # L, of images in [-1, 1]
+WINDOW, SIGMA = 11, 1.5  # of SSIM's Gaussian, in pixels
+C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al., 2003
+MS_SSIM_MIN_SIDE = (WINDOW - 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1) + 1  # 161 px
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio per image, (B,), in dB: 10 log10(L² / MSE); equal images: inf."""
+    x, y = _checked(x, y)
+    return 10 * torch.log10(RANGE**2 / (x - y).square().mean((1, 2, 3)))
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity per image, (B,), at most 1 (Wang et al., 2004).
+
+    Gaussian window of 11 px, σ = 1.5, population covariance, K1 = 0.01, K2 = 0.03; mean over the
+    channels. No padding: only windows that lie wholly in the image count, so the outer 5 pixels
+    are no window's centre. ValueError below 11 px.
+    """
+    x, y = _checked(x, y, WINDOW)
+    # Black must be 0: the luminance term is a ratio of intensities, not invariant to a shift.
+    return _ssim_and_contrast(x + 1, y + 1)[0].mean(1)
+
+
+def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Multi-scale structural similarity per image, (B,), in [0, 1] (Wang et al., 2003).
+
+    Five scales, each half the last by 2×2 means (an odd row or column is left out); negative terms
+    count as 0; the product is taken per channel, then the mean. ValueError below 161 px, where the
+    window no longer fits the coarsest scale.
+    """
+    x, y = _checked(x, y, MS_SSIM_MIN_SIDE)
+    x, y = x + 1, y + 1  # black is 0, as in `ssim`
+    product = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)  # (B, C)
+    for scale, weight in enumerate(MS_SSIM_WEIGHTS):
+        if scale > 0:
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        similarity, contrast = _ssim_and_contrast(x, y)
+        last = scale == len(MS_SSIM_WEIGHTS) - 1  # luminance enters at the coarsest scale only
+        product = product * (similarity if last else contrast).relu() ** weight
+    return product.mean(1)
+
+
+def _ssim_and_contrast(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM, and its contrast-structure factor alone, each a mean over positions, (B, C).
+
+    x and y in [0, L].
+    """
+    channels = x.shape[1]
+    offset = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
+    window = torch.exp(-(offset**2) / (2 * SIGMA**2))
+    window = (window / window.sum()).expand(channels, 1, 1, WINDOW)
+
+    def blur(z: Tensor) -> Tensor:
+        z = F.conv2d(z, window, groups=channels)
+        return F.conv2d(z, window.transpose(2, 3), groups=channels)
+
+    mean_x, mean_y, xx, yy, xy = blur(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
+    var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
+    contrast = (2 * cov + C2) / (var_x + var_y + C2)
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    return (luminance * contrast).mean((2, 3)), contrast.mean((2, 3))
+
+
+def _checked(x: Tensor, y: Tensor, min_side: int = 1) -> tuple[Tensor, Tensor]:
+    """x and y in at least single precision; ValueError unless both are (B, C, H, W) floats."""
+    if x.shape != y.shape or x.ndim != 4 or not (x.is_floating_point() and y.is_floating_point()):
+        raise ValueError(
+            "Two batches of float images of one shape (B, C, H, W) are needed, not "
+            f"{x.dtype} {tuple(x.shape)} and {y.dtype} {tuple(y.shape)}."
+        )
+    if min(x.shape[2:]) < min_side:
+        raise ValueError(f"Images of at least {min_side} px are needed, not {tuple(x.shape[2:])}.")
+    dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    return x.to(dtype), y.to(dtype)

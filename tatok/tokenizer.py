@@ -1,0 +1,294 @@
+"""TaTok: encode -> select -> quantize -> decode, in the order of the paper's Fig. 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from tatok import entropy, filtering
+from tatok.config import TokenizerConfig
+from tatok.entropy import ESTIMATORS, Predictor
+from tatok.filtering import Selection
+from tatok.pretrained import Pretrained
+from tatok.quantizer import Codebook, Quantized
+from tatok.tokens import Tokens
+from tatok.transformer import (
+    blocks,
+    patchify,
+    sinusoid,
+    sinusoid_2d,
+    spread_places,
+    unpatchify,
+)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Patches p (B, M, D), globals G (B, k, D), and whatever else an estimator needs."""
+
+    patches: Tensor
+    globals: Tensor
+    pixels: Tensor  # (B, 3, S, S), which `rate` compares with the image decoded from G
+    target_psnr: float  # dB, the D0 of `rate`
+
+    def rows(self, index: Tensor) -> Encoding:
+        """The encoding of some images of the batch."""
+        return replace(
+            self,
+            patches=self.patches[index],
+            globals=self.globals[index],
+            pixels=self.pixels[index],
+        )
+
+
+class Encoder(nn.Module):
+    """Patches and k learnable queries through ViT blocks; no LayerNorm at the end."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Linear(config.patch_dim, config.dim)
+        places = 0.5 * sinusoid_2d(config.grid, config.dim)
+        self.position = nn.Parameter(places)  # (M, D)
+        # A query begins as a place, so that it looks at the patches around it.
+        self.queries = nn.Parameter(places[spread_places(config.k_max, config.grid)])  # (k_max, D)
+        self.blocks = blocks(config.dim, config.depth, config.heads, config.mlp_ratio)
+        nn.init.orthogonal_(self.embed.weight)
+        nn.init.zeros_(self.embed.bias)
+
+    def forward(self, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) -> patches (B, M, D), globals (B, k, D); queries beyond k take no part."""
+        p = self.embed(patchify(x, self.config)) + self.position  # (B, M, D)
+        h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
+        for block in self.blocks:
+            h = block(h)
+        # The place was there for attention; a code should not have to carry it.
+        return h[:, k:] - self.position, h[:, :k] - self.queries[:k]
+
+
+class Decoder(nn.Module):
+    """k_max global places and M patch places through ViT blocks to pixels (Eq. 8-9)."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        M, D, k_max = config.num_patches, config.dim, config.k_max
+        places = sinusoid_2d(config.grid, D) if config.layout == "grid" else sinusoid(M, D)
+        self.position = nn.Parameter(0.5 * places)  # by place on the grid, or in the sequence
+        self.global_position = nn.Parameter(0.5 * places[spread_places(k_max, config.grid)])
+        self.mask = nn.Parameter(
+            0.02 * torch.randn(D)
+        )  # the ONE mask token, of both kinds of place
+        self.blocks = blocks(D, config.depth, config.heads, config.mlp_ratio)
+        self.head = nn.Linear(D, config.patch_dim)
+        nn.init.orthogonal_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def global_places(self, globals_: Tensor) -> Tensor:
+        """(B, k, D) -> (B, k_max, D): an inactive place holds the mask token."""
+        rest = self.mask.expand(len(globals_), self.config.k_max - globals_.shape[1], -1)
+        return torch.cat([globals_, rest], dim=1)
+
+    def patch_places(self, patches: Tensor, keep: Tensor) -> Tensor:
+        """Lay the kept of (B, M, D) out over the M places, `keep` (B, M); the rest are mask tokens.
+
+        `grid`: a kept token stands at its own place. `sequence` (Eq. 8): the kept are packed to the
+        front in raster order.
+        """
+        if self.config.layout == "sequence":
+            order = (~keep).sort(dim=1, stable=True).indices  # kept first, raster order
+            patches = patches.gather(1, order[:, :, None].expand_as(patches))
+            keep = keep.gather(1, order)
+        return torch.where(keep[:, :, None], patches, self.mask)
+
+    def forward(self, globals_: Tensor, patches: Tensor, keep: Tensor) -> Tensor:
+        """Decoder tokens (B, k, D), (B, M, D), keep (B, M) -> images (B, 3, S, S), unclipped."""
+        g = self.global_places(globals_) + self.global_position  # (B, k_max, D)
+        p = self.patch_places(patches, keep) + self.position  # (B, M, D)
+        h = torch.cat([g, p], dim=1)  # (B, k_max + M, D), S of Eq. 8
+        for block in self.blocks:
+            h = block(h)
+        pixels = self.head(h[:, self.config.k_max :] - self.position)
+        return unpatchify(pixels, self.config)  # Eq. 9
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A training forward: image (B, 3, S, S), and both quantizers' results."""
+
+    image: Tensor
+    globals: Quantized
+    patches: Quantized
+
+
+class TaTok(Pretrained):
+    """The tokenizer: `encode`, `select`, `quantize`, `decode`, one call per arrow of Fig. 2."""
+
+    stem = "tokenizer"
+    config_type = TokenizerConfig
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.patch_codebook = Codebook(config.dim, config.codebook_size, config.patch_code_dim)
+        # A batch holds far fewer global tokens than patches, so their averages run longer.
+        self.global_codebook = Codebook(
+            config.dim, config.codebook_size, config.global_code_dim, decay=0.998
+        )
+        self.decoder = Decoder(config)
+        self.predictor = Predictor(config)
+        thumbnail = 3 * config.thumbnail**2
+        self.describe = nn.Linear(config.k_max * config.dim, 2 * thumbnail)  # q(G(x) | g) of L_glob
+        # Fitted once after training (see calibrate.py):
+        self.register_buffer("residual_scale", torch.ones(()))
+        self.register_buffer("correlation", torch.eye(config.num_patches))  # of latents given G
+
+    # -- the paper's four steps ------------------------------------------------------------
+
+    def encode(self, x: Tensor, k: int | None = None) -> Encoding:
+        """Images (B, 3, S, S) in [-1, 1] -> Encoding with k global tokens (default config.k)."""
+        S = self.config.image_size
+        if x.ndim != 4 or x.shape[1:] != (3, S, S):
+            raise ValueError(f"images must be (B, 3, {S}, {S}), not {tuple(x.shape)}.")
+        k = self.config.k if k is None else k
+        if not 0 <= k <= self.config.k_max:
+            raise ValueError(f"k must lie in 0..{self.config.k_max}, not {k}.")
+        patches, globals_ = self.encoder(x, k)
+        return Encoding(patches, globals_, x, self.config.target_psnr)
+
+    def select(
+        self,
+        encoding: Encoding,
+        epsilon: float = 0.05,
+        estimator: str | None = None,
+        policy: str = "dtf",
+        count: int | Tensor | None = None,
+        target_psnr: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Selection:
+        """Which patches to keep: N by Eq. 6 (or `count`, 0..M), which ones by `policy`.
+
+        Every policy uses the N that DTF gives unless `count` (a number, or (B,)) fixes it.
+        `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default:
+        seed 0). Raises ValueError for an unknown name or a value out of range.
+        """
+        name = self.config.estimator if estimator is None else estimator
+        if name not in ESTIMATORS:
+            raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}.")
+        if target_psnr is not None:
+            encoding = replace(encoding, target_psnr=target_psnr)
+        H = ESTIMATORS[name].function(self, encoding).double()
+        T = H.new_zeros(len(H))
+        if target_psnr is not None:
+            T = entropy.minimum_information(
+                encoding.pixels, self.decode_globals(encoding), target_psnr
+            )
+        found = filtering.dtf(H, epsilon, T)
+        if count is None:
+            N, tau = found.count, found.threshold
+            binding = [
+                "minimum" if t > (1 - epsilon) * h else "loss rate"
+                for t, h in zip(T, found.total, strict=True)
+            ]
+            binding = [
+                "unreachable" if t > h else b
+                for b, t, h in zip(binding, T, found.total, strict=True)
+            ]
+        else:
+            N = self._counts(count, H)
+            tau, binding = torch.full_like(found.total, torch.nan), ["count"] * len(H)
+        keep = self._keep(policy, encoding, H, N, generator)
+        return Selection(
+            H, keep, N, tau, found.total, T, tuple(binding), policy, name, ESTIMATORS[name].unit
+        )
+
+    def quantize(self, encoding: Encoding, selection: Selection) -> Tokens:
+        """Nearest codes of the global tokens and of the kept patches."""
+        q = self.patch_codebook.nearest(self.patch_codebook.down(encoding.patches))
+        return Tokens(
+            global_codes=self.quantize_globals(encoding).codes,
+            patch_codes=q.masked_fill(~selection.keep, -1),
+            layout=self.config.layout,
+            codebook_size=self.config.codebook_size,
+            places=self._places_rule(selection),
+        )
+
+    def decode(self, tokens: Tokens) -> Tensor:
+        """Tokens -> images (B, 3, S, S) in [-1, 1]."""
+        keep = tokens.patch_codes >= 0
+        patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
+        globals_ = self.global_codebook.embed(tokens.global_codes)
+        return self.decoder(globals_, patches, keep).clamp(-1, 1)
+
+    # -- what training and the estimators use ----------------------------------------------
+
+    def forward(self, encoding: Encoding, keep: Tensor) -> Reconstruction:
+        """The differentiable path: quantize straight through, decode `keep` (B, M); unclipped."""
+        g = self.global_codebook(encoding.globals)
+        p = self.patch_codebook(encoding.patches)
+        return Reconstruction(self.decoder(g.tokens, p.tokens, keep), g, p)
+
+    def quantize_globals(self, encoding: Encoding) -> Quantized:
+        """The quantized, active global tokens: what the decoder will have."""
+        return self.global_codebook(encoding.globals)
+
+    def decode_globals(self, encoding: Encoding) -> Tensor:
+        """The image decoded from the global tokens alone, (B, 3, S, S) in [-1, 1]."""
+        nothing = torch.zeros(
+            encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
+        )
+        g = self.quantize_globals(encoding).tokens
+        return self.decoder(g, torch.zeros_like(encoding.patches), nothing).clamp(-1, 1)
+
+    def predict(self, encoding: Encoding) -> Tensor:
+        """The predictor's features of each patch from G, (B, M, W)."""
+        return self.predictor(self.decoder.global_places(self.quantize_globals(encoding).tokens))
+
+    def place_entropy(self, global_codes: Tensor) -> Tensor:
+        """H(q_i | G) of `prior` from global codes (B, k) alone, (B, M): the decoder's side."""
+        g = self.decoder.global_places(self.global_codebook.embed(global_codes))
+        return entropy.prior_entropy(self, self.predictor(g)).double()
+
+    # -- selection ---------------------------------------------------------------------------
+
+    def _counts(self, count: int | Tensor, H: Tensor) -> Tensor:
+        B, M = H.shape
+        N = torch.as_tensor(count, device=H.device).expand(B)
+        if N.is_floating_point() or (N < 0).any() or (N > M).any():
+            raise ValueError(f"count must be whole numbers in 0..{M}.")
+        return N.long()
+
+    def _keep(
+        self,
+        policy: str,
+        encoding: Encoding,
+        H: Tensor,
+        N: Tensor,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        M = H.shape[1]
+        if policy == "dtf":
+            return filtering.top(H, N)
+        if policy == "random":
+            return filtering.random(M, N, generator or torch.Generator().manual_seed(0))
+        if policy == "uniform":
+            return filtering.uniform(M, N)
+        if policy == "first":
+            return filtering.first(M, N)
+        if policy == "last":
+            return filtering.last(M, N)
+        if policy == "chain":
+            _, log_variance = self.predictor.gaussian(self.predict(encoding))
+            sigma = (0.5 * log_variance.mean(dim=2)).exp()  # geometric mean over d_p
+            return filtering.chain(sigma, self.correlation, N)
+        raise ValueError(f"policy must be one of {', '.join(filtering.POLICIES)}, not {policy!r}.")
+
+    def _places_rule(self, selection: Selection) -> str:
+        """How the decoder learns the places: they are sent unless a rule gives them."""
+        if selection.policy in ("first", "last", "uniform"):
+            return selection.policy
+        from_globals = ESTIMATORS[selection.estimator].from_globals
+        return "prior" if selection.policy == "dtf" and from_globals else "sent"

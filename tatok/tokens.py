@@ -1,0 +1,72 @@
+"""A token sequence and its exact size in bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, comb, log2
+
+import torch
+from torch import Tensor
+
+from tatok.config import Layout
+
+# How the decoder learns which places are kept. Only "sent" costs bits.
+PLACES = ("sent", "prior", "first", "last", "uniform")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What is stored, sent or generated: codes of the global tokens and of the kept patches.
+
+    global_codes (B, k) and patch_codes (B, M) int64; -1 where a patch was dropped. `places` is
+    "sent", or the rule that gives the kept places from N ("first", "last", "uniform") or from N
+    and the global codes ("prior").
+    """
+
+    global_codes: Tensor
+    patch_codes: Tensor
+    layout: Layout
+    codebook_size: int
+    places: str = "sent"
+
+    @property
+    def keep(self) -> Tensor:
+        """(B, M) bool."""
+        return self.patch_codes >= 0
+
+    @property
+    def count(self) -> Tensor:
+        """N, kept patches, (B,)."""
+        return self.keep.sum(dim=1)
+
+    def bits(self) -> Tensor:
+        """Exact size in bits, (B,): codes, N, and in layout `grid` the kept places.
+
+        log2 K (k + N) + ceil(log2(M + 1)) + ceil(log2 C(M, N)); the last term is absent in layout
+        `sequence` (positions are not transmitted) and where a rule gives the places.
+        """
+        k, M = self.global_codes.shape[1], self.patch_codes.shape[1]
+        return torch.tensor(
+            [
+                code_bits(self.codebook_size) * (k + N) + count_bits(M) + self._place_bits(M, N)
+                for N in self.count.tolist()
+            ]
+        )
+
+    def _place_bits(self, M: int, N: int) -> int:
+        return place_bits(M, N) if self.layout == "grid" and self.places == "sent" else 0
+
+
+def code_bits(codebook_size: int) -> int:
+    """Bits of one code, ceil(log2 K)."""
+    return ceil(log2(codebook_size))
+
+
+def count_bits(M: int) -> int:
+    """Bits of N in 0..M, ceil(log2(M + 1))."""
+    return M.bit_length()
+
+
+def place_bits(M: int, N: int) -> int:
+    """Bits that name one of the C(M, N) sets of N places, ceil(log2 C(M, N)), exactly."""
+    return (comb(M, N) - 1).bit_length()

@@ -1,0 +1,306 @@
+"""One training loop for tokenizer and generator: resumable, logged, for one process or torchrun.
+
+Every random draw is a function of (seed, images seen), so that a run that was killed and resumed
+is bit for bit the run that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from tatok.data import Stream
+from tatok.pretrained import Pretrained
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How long, how fast, where to. Images are counted over all runs of the schedule."""
+
+    out: Path
+    images: int = 300_000  # length of the schedule
+    minutes: float = float("inf")  # save and stop after this long
+    batch: int = 8  # of one process
+    lr: float = 6e-4
+    warmup: int = 2_000  # images over which the rate rises, again after every new start
+    cooldown: float = 0.2  # last share of the schedule, over which the rate falls to 0
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    seed: int = 0
+    save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
+    workers: int = 1
+    resume: bool = False
+
+
+class Task(Protocol):
+    """What the loop trains; `n` is the number of images seen before this joint batch."""
+
+    model: Pretrained
+    data: Dataset
+
+    def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def after_step(self, n: int, world: World) -> None: ...
+    def validate(self, model: Pretrained) -> dict[str, float]: ...
+    def save(self, model: Pretrained, folder: Path, record: dict) -> None: ...
+    def state(self) -> dict[str, Tensor]: ...
+    def load_state(self, state: dict[str, Tensor]) -> None: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its peers (torchrun sets the environment)."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @staticmethod
+    def join() -> World:
+        """Read torchrun's environment and join the group; alone if there is none."""
+        size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if cuda else None)
+        device = device if cuda else torch.device("cpu")
+        if size > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if cuda else "gloo")
+        return World(rank, size, device)
+
+    def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over the processes; every term of the loss is a mean over images."""
+        if self.size == 1:
+            return
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([g.flatten() for g in grads])  # one message instead of a hundred
+        dist.all_reduce(flat)
+        for p, mean in zip(
+            parameters, (flat / self.size).split([g.numel() for g in grads]), strict=True
+        ):
+            p.grad = mean.view_as(p)
+
+
+def learning_rate(n: int, since_start: int, options: RunOptions) -> float:
+    """Rate at image n: rises over `warmup`, holds, falls over the last `cooldown`."""
+    rise = min(1.0, (since_start + 1) / max(1, options.warmup))
+    fall = min(1.0, (options.images - n) / max(1.0, options.cooldown * options.images))
+    return options.lr * rise * max(0.0, fall)
+
+
+class Trainer:
+    """Owns optimizer, EMA copy, log and checkpoints of one run."""
+
+    def __init__(self, task: Task, options: RunOptions, seen: int = 0, hours: float = 0.0) -> None:
+        self.task, self.options, self.world = task, options, World.join()
+        task.model.to(self.world.device).train()
+        self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
+        self.parameters = [p for p in task.model.parameters() if p.requires_grad]
+        decay = [p for p in self.parameters if p.ndim >= 2]
+        plain = [p for p in self.parameters if p.ndim < 2]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=options.lr,
+            betas=(0.9, 0.95),
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+        self.seen = self.began = seen
+        self.hours = hours  # of training, over all runs of the schedule
+        self.stop = False
+        if options.resume:
+            self._load()
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train until the schedule, the minutes, or a SIGINT/SIGTERM ends it; save; return."""
+        options, world = self.options, self.world
+        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        stream = Stream(self.seen, options.images, options.batch, world.rank, world.size)
+        loader = DataLoader(
+            self.task.data,
+            options.batch,
+            sampler=stream,
+            num_workers=options.workers,
+            pin_memory=world.device.type == "cuda",
+            worker_init_fn=_leave_signals_to_the_loop,
+        )
+        bar = tqdm(
+            total=options.images,
+            initial=self.seen,
+            unit="img",
+            disable=world.rank > 0,
+            mininterval=5,
+            dynamic_ncols=True,
+        )
+        start = last_save = time.monotonic()
+        sums: dict[str, float] = {}
+        steps = 0
+        for batch in loader:
+            terms = self.step(batch.to(world.device, non_blocking=True))
+            bar.update(options.batch * world.size)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+            steps += 1
+            now = time.monotonic()
+            over = self._agree(self.stop or now - start > 60 * options.minutes)
+            due = self._agree(now - last_save > 60 * options.save_every)
+            if over or due:
+                self._checkpoint(now - last_save, {n: v / steps for n, v in sums.items()})
+                last_save, sums, steps = time.monotonic(), {}, 0
+            if over:
+                break
+        else:
+            self._checkpoint(
+                time.monotonic() - last_save, {n: v / max(1, steps) for n, v in sums.items()}
+            )
+        bar.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def step(self, batch: Tensor) -> dict[str, float]:
+        """One update on this process's share (B, …) of the joint batch."""
+        options, world = self.options, self.world
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.seen, self.seen - self.began, options)
+        with torch.autocast(world.device.type, torch.bfloat16, enabled=world.device.type == "cuda"):
+            loss, terms = self.task.loss(batch, self.seen, world)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        world.mean_gradients(self.parameters)
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.task.after_step(self.seen, world)
+        self.seen += len(batch) * world.size
+        self._average()
+        return {"loss": loss.item(), **{name: value.item() for name, value in terms.items()}}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # The average starts short, so that it does not remember the initialisation.
+        steps = (self.seen - self.began) / (self.options.batch * self.world.size)
+        decay = min(self.options.ema, (1 + steps) / (10 + steps))
+        ours, theirs = list(self.ema.parameters()), list(self.task.model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for ours, theirs in zip(self.ema.buffers(), self.task.model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def _on_signal(self, *_: object) -> None:
+        self.stop = True
+
+    def _agree(self, flag: bool) -> bool:
+        """True on all processes as soon as it is on one."""
+        if self.world.size == 1:
+            return flag
+        value = torch.tensor(float(flag), device=self.world.device)
+        dist.all_reduce(value)
+        return value.item() > 0
+
+    # -- checkpoints and log -----------------------------------------------------------------
+
+    def _checkpoint(self, seconds: float, terms: dict[str, float]) -> None:
+        self.hours += seconds / 3600
+        if self.world.rank == 0:
+            self.options.out.mkdir(parents=True, exist_ok=True)
+            row = {
+                "images": self.seen,
+                "hours": round(self.hours, 4),
+                "lr": self.optimizer.param_groups[0]["lr"],
+                **terms,
+            }
+            row |= self.task.validate(self.ema)
+            self._log(row)
+            self._save()
+            self.task.save(self.ema, self.options.out, self.record())
+        if self.world.size > 1:
+            dist.barrier()
+
+    def record(self) -> dict:
+        """What goes beside the weights: how far the schedule is."""
+        options = {
+            n: v for n, v in vars(self.options).items() if n not in ("out", "resume", "minutes")
+        }
+        return {"images": self.seen, "hours": round(self.hours, 3), "options": options}
+
+    def _log(self, row: dict[str, float]) -> None:
+        path = self.options.out / "log.csv"
+        if path.exists():
+            with path.open(newline="") as file:
+                kept = [old for old in csv.DictReader(file) if int(old["images"]) < row["images"]]
+        else:
+            kept = []
+        names = list(dict.fromkeys([name for old in [*kept, row] for name in old]))
+        partial = path.with_suffix(".partial")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(
+                [*kept, {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in row.items()}]
+            )
+        os.replace(partial, path)
+        log.info(
+            " ".join(f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in row.items())
+        )
+
+    def _save(self) -> None:
+        state = {f"model.{n}": t for n, t in _all_tensors(self.task.model).items()}
+        state |= {f"ema.{n}": t for n, t in _all_tensors(self.ema).items()}
+        for i, slot in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{i}.{n}": torch.as_tensor(t) for n, t in slot.items()}
+        state |= {f"task.{n}": t for n, t in self.task.state().items()}
+        state = {n: t.detach().clone().contiguous() for n, t in state.items()}
+        meta = {"seen": self.seen, "began": self.began, "hours": self.hours}
+        partial = self.options.out / ".state.partial"
+        save_file(state, partial, metadata={"run": json.dumps(meta)})
+        os.replace(partial, self.options.out / "state.safetensors")
+
+    def _load(self) -> None:
+        path = self.options.out / "state.safetensors"
+        if not path.exists():
+            raise FileNotFoundError(f"There is nothing to resume in {self.options.out}.")
+        with safe_open(path, "pt", device=str(self.world.device)) as file:
+            meta = json.loads(file.metadata()["run"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        part = lambda prefix: {  # noqa: E731
+            n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
+        }
+        for model, prefix in ((self.task.model, "model."), (self.ema, "ema.")):
+            tensors = _all_tensors(model)
+            with torch.no_grad():
+                for name, value in part(prefix).items():
+                    tensors[name].copy_(value)
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in part("optimizer.").items():
+            i, key = name.split(".", 1)
+            slots.setdefault(int(i), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self.task.load_state(part("task."))
+        self.seen, self.began, self.hours = meta["seen"], meta["began"], meta["hours"]
+
+
+def _leave_signals_to_the_loop(_: int) -> None:
+    """Ctrl-C reaches the whole process group; a worker that died of it takes the loop along."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _all_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and all buffers, those included that a shipped checkpoint leaves out."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())

@@ -1,0 +1,266 @@
+"""The tokenizer's side of training: draws of k and of the kept patches, codebooks, validation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.utils import save_image
+
+from tatok import filtering
+from tatok.calibrate import calibrate
+from tatok.config import TokenizerConfig
+from tatok.data import ImageFile, TrainingImages, list_images, load_batch, seeded, spread
+from tatok.lite import Lite, load_lite
+from tatok.losses import LossWeights, total_loss
+from tatok.tokenizer import Encoding, TaTok
+from tatok.train import RunOptions, Trainer, World
+from tatok.transformer import patchify
+
+PREDICTED = 48  # places of each image on which the predictor is trained at a step
+
+
+@dataclass
+class TokenizerTask:
+    """What the loop needs to train a TaTok on `files`, validated on `held_out` images.
+
+    `unquantized`: images seen before both codebooks are set by k-means on fresh latents.
+    """
+
+    model: TaTok
+    files: list[ImageFile]
+    held_out: list[ImageFile]
+    weights: LossWeights = field(default_factory=LossWeights)
+    unquantized: int = 6_000
+    seed: int = 0
+    perceptual: Lite | None = None
+
+    def __post_init__(self) -> None:
+        config = self.model.config
+        self.data = TrainingImages(self.files, config.image_size, self.seed)
+        self.validation = load_batch(spread(self.held_out, 64), config.image_size)
+        self.usage = torch.zeros(2, config.codebook_size)  # patch and global codes, this epoch
+        self.live = torch.zeros((), dtype=torch.bool)
+        self.set_live(False)
+        self._last: tuple | None = None
+
+    def set_live(self, live: bool) -> None:
+        """Whether latents are quantized (False only in the first phase)."""
+        self.live.fill_(live)
+        self.model.patch_codebook.live = self.model.global_codebook.live = bool(live)
+
+    # -- one step ----------------------------------------------------------------------------
+
+    def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss on this process's share of the joint batch that begins at image n."""
+        if not self.live and n >= self.unquantized:
+            self.start_codebooks(n)
+        generator = seeded(self.seed, 2, n)
+        k = draw_k(self.model.config.k, self.model.config.k_max, generator)
+        places = torch.randperm(self.model.config.num_patches, generator=generator)[:PREDICTED]
+        encoding = self.model.encode(batch, k)
+        share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
+        keep = draw_keep(self.model, encoding, world.size, share, generator)
+        loss, made, terms = total_loss(
+            self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
+        )
+        self._last = (made, keep)
+        return loss, terms
+
+    @torch.no_grad()
+    def after_step(self, n: int, world: World) -> None:
+        """Move the codebooks by the latents of the step that was just taken."""
+        if not self.live:
+            return
+        made, keep = self._last
+        generator = seeded(self.seed, 3, n)
+        kept = made.patches.latents[keep].float(), made.patches.codes[keep]
+        ours = made.globals.latents.flatten(0, 1).float(), made.globals.codes.flatten()
+        self.model.patch_codebook.update(*kept, generator)
+        self.model.global_codebook.update(*ours, generator)
+        if n // len(self.files) != (n - len(keep) * world.size) // len(self.files):
+            self.usage.zero_()  # a new epoch
+        for row, codes in enumerate((kept[1], ours[1])):
+            self.usage[row] += torch.bincount(codes, minlength=self.usage.shape[1]).cpu()
+
+    @torch.no_grad()
+    def start_codebooks(self, n: int, keep_codes: bool = False) -> None:
+        """Set both codebooks by k-means on fresh latents; or only their averages, `keep_codes`."""
+        config, device = self.model.config, self.model.encoder.queries.device
+        need = max(
+            4 * config.codebook_size // config.num_patches,
+            2 * config.codebook_size // max(1, config.k_max),
+            64,
+        )
+        images = torch.stack([self.data[n + j] for j in range(need)]).to(device)
+        parts = [self.model.encode(x, config.k_max) for x in images.split(8)]
+        generator = seeded(self.seed, 4, n)
+        for book, name in (
+            (self.model.patch_codebook, "patches"),
+            (self.model.global_codebook, "globals"),
+        ):
+            latents = torch.cat([book.down(getattr(e, name)).flatten(0, 1) for e in parts])
+            if len(latents):
+                book.revive(latents) if keep_codes else book.fit(latents, generator)
+        self.set_live(True)
+
+    # -- log and checkpoint --------------------------------------------------------------------
+
+    @torch.no_grad()
+    def validate(self, model: TaTok) -> dict[str, float]:
+        """PSNR on the fixed validation images, life of the codebooks, mean N at eps = 0.05."""
+        for name in ("patch_codebook", "global_codebook"):
+            getattr(model, name).live = bool(self.live)
+        x = self.validation.to(model.encoder.queries.device)
+        M, k = model.config.num_patches, model.config.k
+        row = {}
+        for name, k_, count in (
+            ("all", k, M),
+            ("quarter", k, M // 4),
+            ("none", k, 0),
+            ("all_k0", 0, M),
+            ("quarter_k0", 0, M // 4),
+        ):
+            row[f"psnr_{name}"] = psnr(x, self.images(model, k_, count)).mean().item()
+        counts = [model.select(model.encode(part), 0.05).count for part in x.split(16)]
+        row["N_at_0.05"] = torch.cat(counts).float().mean().item()
+        for name, used in zip(("patch", "global"), self.usage, strict=True):
+            row |= {
+                f"{name}_usage": (used > 0).float().mean().item(),
+                f"{name}_perplexity": perplexity(used),
+            }
+        row["unreadable"] = self.data.unreadable
+        return row
+
+    def images(self, model: TaTok, k: int, count: int) -> Tensor:
+        """The validation images decoded from k global tokens and `count` patches."""
+        done = []
+        for x in self.validation.to(model.encoder.queries.device).split(16):
+            encoding = model.encode(x, k)
+            keep = model.select(encoding, count=count).keep
+            done.append(model(encoding, keep).image.clamp(-1, 1))
+        return torch.cat(done)
+
+    @torch.no_grad()
+    def save(self, model: TaTok, folder: Path, record: dict) -> None:
+        """Weights that can ship, and a grid of pictures: original, all, a quarter, no patches."""
+        M, k = model.config.num_patches, model.config.k
+        x = self.validation[:12]
+        calibrate(model, self.validation.to(model.encoder.queries.device))
+        record |= {
+            "weights": asdict(self.weights),
+            "unquantized": self.unquantized,
+            "live": bool(self.live),
+        }
+        model.save_pretrained(folder, extra=record)
+        rows = [x, *(self.images(model, k, n)[:12].cpu() for n in (M, M // 4, 0))]
+        save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs beside model and optimizer."""
+        return {"usage": self.usage, "live": self.live}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Back to where `state` was taken."""
+        self.usage.copy_(state["usage"])
+        self.set_live(bool(state["live"]))
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """PSNR in dB of each image, peak to peak 2, (B, 3, H, W) twice -> (B,)."""
+    return 10 * (4 / (x - y).square().flatten(1).mean(dim=1).clamp(min=1e-10)).log10()
+
+
+def perplexity(counts: Tensor) -> float:
+    """exp of the entropy of code counts (K,): how many codes are used as if evenly."""
+    p = counts / counts.sum().clamp(min=1)
+    return torch.special.entr(p).sum().exp().item()
+
+
+def draw_k(k: int, k_max: int, generator: torch.Generator) -> int:
+    """Nested dropout: the number of global tokens of a step; the default k four times in ten."""
+    u, v = torch.rand(2, generator=generator).tolist()
+    if u < 0.1:
+        return 0
+    return k if u < 0.5 else 1 + int(v * k_max) if k_max else 0
+
+
+@torch.no_grad()
+def draw_keep(
+    model: TaTok, encoding: Encoding, world: int, share: slice, generator: torch.Generator
+) -> Tensor:
+    """Which patches a step keeps, (B, M): all 30 %, none 20 %, DTF 20 %, another policy 30 %.
+
+    N is log-uniform in 1..M. Random, uniform, first and last subsets are drawn so that experiments
+    which truncate the sequence are fair. Drawn for the joint batch, of which `share` is ours.
+    """
+    B, M = encoding.patches.shape[:2]
+    kind, size, scores = (
+        torch.rand(B * world, generator=generator)[share],
+        torch.rand(B * world, generator=generator)[share],
+        torch.rand(B * world, M, generator=generator)[share],
+    )
+    N = (M**size).round().long()
+    N = torch.where(kind < 0.3, M, torch.where(kind < 0.5, 0, N))
+    dtf = (kind >= 0.5) & (kind < 0.7)
+    entropy = torch.zeros_like(scores)  # with equal entropies DTF keeps the first N
+    if dtf.any():
+        rows = dtf.nonzero()[:, 0].to(encoding.patches.device)
+        entropy[dtf] = model.select(encoding.rows(rows), count=M).entropy.float().cpu()
+    keep = filtering.top(entropy, N)
+    for low, mask in (
+        (0.7, filtering.top(scores, N)),
+        (0.8, filtering.uniform(M, N)),
+        (0.86, filtering.first(M, N)),
+        (0.93, filtering.last(M, N)),
+    ):
+        keep = torch.where((kind >= low)[:, None], mask, keep)
+    return keep.to(encoding.patches.device)
+
+
+@torch.no_grad()
+def start_from_pca(model: TaTok, images: Tensor) -> None:
+    """Begin as a linear codec: the latent of a patch is its d_p principal components.
+
+    With identity blocks and orthogonal embeddings, down = P^T E^T and up = H^T P give the best
+    linear reconstruction of d_p numbers a patch; training starts from there instead of from noise.
+    """
+    patches = patchify(images, model.config).flatten(0, 1)  # (n, 3 s s)
+    _, _, P = torch.pca_lowrank(patches, q=model.config.patch_code_dim, center=False)
+    book = model.patch_codebook
+    book.down.weight.copy_(P.T @ model.encoder.embed.weight.T)
+    book.up.weight.copy_(model.decoder.head.weight.T @ P)
+    book.down.bias.zero_()
+    book.up.bias.zero_()
+
+
+def run(
+    config: TokenizerConfig,
+    options: RunOptions,
+    weights: LossWeights,
+    data: list[str],
+    val: list[str] | None = None,
+    init: str | None = None,
+    unquantized: int = 6_000,
+) -> None:
+    """Train a tokenizer on folders of images: afresh, resumed, or going on from weights (`init`).
+
+    Without `val`, 2 % of the images are held out.
+    """
+    torch.manual_seed(options.seed)
+    files = list_images(data)
+    held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
+    files = sorted(set(files) - set(held_out), key=lambda file: file.path)
+    source = options.out if options.resume else init
+    model = TaTok.from_pretrained(source) if source else TaTok(config)
+    record = TaTok.training_record(source) if source else {}
+    perceptual = load_lite(1) if weights.perceptual else None  # Lite0 stays the judge
+    task = TokenizerTask(model, files, held_out, weights, unquantized, options.seed, perceptual)
+    if source is None:
+        start_from_pca(model, torch.stack([task.data[n] for n in range(64)]))
+    trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
+    if init and record.get("live") and not options.resume:
+        task.start_codebooks(trainer.seen, keep_codes=True)
+    trainer.fit()

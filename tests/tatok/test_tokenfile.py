@@ -1,0 +1,86 @@
+"""`.tatok` files: exact size, exact way back, damage told in one sentence."""
+
+from itertools import combinations
+from math import ceil, comb, log2
+
+import pytest
+import torch
+from conftest import pictures, random_model
+
+from tatok import BadTokenFile
+from tatok.tokenfile import HEADER_BYTES, pack, rank_of, set_of_rank, unpack
+from tatok.tokens import Tokens, place_bits
+
+
+def test_ranks_number_the_sets():
+    for M, N in ((6, 0), (6, 3), (7, 7), (8, 2)):
+        ranks = [rank_of(list(s)) for s in combinations(range(M), N)]
+        assert sorted(ranks) == list(range(comb(M, N)))
+        assert all(
+            set_of_rank(rank_of(list(s)), M, N) == list(s) for s in combinations(range(M), N)
+        )
+
+
+def tokens(k, M, keep, layout="grid", places="sent"):
+    codes = torch.full((1, M), -1)
+    codes[0, keep] = 5
+    return Tokens(torch.zeros(1, k, dtype=torch.long), codes, layout, 4096, places)
+
+
+@pytest.mark.parametrize(("k", "N"), [(16, 64), (0, 1), (32, 256), (16, 0)])
+def test_bits_by_hand(k, N):
+    M = 256
+    positions = ceil(log2(comb(M, N))) if 0 < N < M else 0
+    assert tokens(k, M, list(range(N))).bits().tolist() == [12 * (k + N) + 9 + positions]
+    for free in (
+        tokens(k, M, list(range(N)), "sequence"),
+        tokens(k, M, list(range(N)), places="prior"),
+    ):
+        assert free.bits().tolist() == [12 * (k + N) + 9]
+
+
+def test_place_bits_are_exact_where_floats_are_not():
+    assert place_bits(256, 128) == ceil(log2(comb(256, 128)))
+    assert place_bits(4096, 2048) == (comb(4096, 2048) - 1).bit_length() == 4090
+
+
+@pytest.mark.parametrize("policy", ["dtf", "random", "uniform", "first", "last", "chain"])
+@pytest.mark.parametrize("estimator", ["rate", "prior"])
+@pytest.mark.parametrize("count", [0, 1, 9, 16])
+def test_round_trip(model, policy, estimator, count):
+    encoding = model.encode(pictures(3), 4)
+    made = model.quantize(
+        encoding, model.select(encoding, policy=policy, estimator=estimator, count=count)
+    )
+    y = model.decode(made)
+    for row in range(3):
+        data = pack(made, model, row)
+        assert len(data) - HEADER_BYTES == ceil(made.bits()[row].item() / 8)
+        back = unpack(data, model)
+        assert torch.equal(back.global_codes[0], made.global_codes[row])
+        if model.config.layout == "grid":
+            assert torch.equal(back.patch_codes[0], made.patch_codes[row])
+        assert torch.equal(model.decode(back), model.decode(unpack(data, model)))
+        torch.testing.assert_close(model.decode(back)[0], y[row], atol=1e-5, rtol=0)
+        assert pack(back, model) == data
+
+
+def test_any_damage_is_one_sentence(model):
+    encoding = model.encode(pictures(1), 4)
+    data = pack(model.quantize(encoding, model.select(encoding, count=5)), model)
+    broken = [b"", b"TATOK1", b"PNG" + data[3:], data[:-1], data + b"\0", data[:30]]
+    for place in range(len(data)):
+        for bit in (0, 7):
+            broken.append(data[:place] + bytes([data[place] ^ (1 << bit)]) + data[place + 1 :])
+    for bad in broken:
+        with pytest.raises(BadTokenFile) as error:
+            unpack(bad, model)
+        assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+def test_a_file_of_other_weights_is_refused():
+    ours, theirs = random_model(0), random_model(1)
+    encoding = ours.encode(pictures(1), 4)
+    data = pack(ours.quantize(encoding, ours.select(encoding, count=5)), ours)
+    with pytest.raises(BadTokenFile, match="other weights"):
+        unpack(data, theirs)
