@@ -2,6 +2,7 @@
 
 from tatok.config import SIZES, TokenizerConfig
 from tatok.filtering import Selection
+from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
 from tatok.tokenfile import BadTokenFile
@@ -14,6 +15,7 @@ __all__ = [
     "BadImage",
     "BadTokenFile",
     "Encoding",
+    "MaskGIT",
     "Selection",
     "TaTok",
     "Tokens",

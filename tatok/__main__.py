@@ -6,17 +6,17 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 
-from tatok.config import SIZES, TokenizerConfig
+from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.data import EmptyFolder
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.images import BadImage, load_image, to_pil
-from tatok.losses import LossWeights
+from tatok.losses import GeneratorLoss, LossWeights
 from tatok.pretrained import BadCheckpoint
 from tatok.report import report
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
@@ -58,19 +58,37 @@ def train_tokenizer(args: argparse.Namespace) -> None:
     """Train, resume, or go on from weights."""
     from tatok.train_tokenizer import run  # not needed, and slow to import, for the other verbs
 
-    def chosen(kind: type, prefix: str = "") -> dict:
-        values = {f.name: getattr(args, prefix + f.name) for f in dataclasses.fields(kind)}
-        return {name: value for name, value in values.items() if value is not None}
-
     run(
-        config=dataclasses.replace(SIZES[args.size], **chosen(TokenizerConfig)),
-        options=RunOptions(**chosen(RunOptions)),
-        weights=LossWeights(**chosen(LossWeights, "w_")),
+        config=dataclasses.replace(SIZES[args.size], **chosen(args, TokenizerConfig)),
+        options=RunOptions(**chosen(args, RunOptions)),
+        weights=LossWeights(**chosen(args, LossWeights, "w_")),
         data=args.data,
         val=args.val,
         init=args.init,
         unquantized=args.unquantized,
     )
+
+
+def train_generator(args: argparse.Namespace) -> None:
+    """Train, resume, or go on from weights."""
+    from tatok.train_generator import run
+
+    run(
+        size=args.size,
+        tokenizer=args.tokenizer,
+        options=RunOptions(**chosen(args, RunOptions)),
+        loss=GeneratorLoss(**chosen(args, GeneratorLoss, "w_")),
+        data=args.data,
+        val=args.val,
+        init=args.init,
+        names=dict(pair.split("=", 1) for pair in args.names if "=" in pair),
+    )
+
+
+def chosen(args: argparse.Namespace, kind: type, prefix: str = "") -> dict:
+    """The options of `add_fields` that were given."""
+    values = {f.name: getattr(args, prefix + f.name) for f in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") -> None:
@@ -97,6 +115,14 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target-psnr", type=float, help="dB; sets D0 and with it T of Eq. 5")
 
 
+def add_data_options(parser: argparse.ArgumentParser, sizes: Iterable[str]) -> None:
+    """What both kinds of training share."""
+    parser.add_argument("--size", choices=sizes, default="demo")
+    parser.add_argument("--data", nargs="+", required=True, help="folders of images")
+    parser.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
+    parser.add_argument("--init", help="weights to go on from, in the same schedule")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="python -m tatok", description=__doc__)
@@ -120,15 +146,19 @@ def parser() -> argparse.ArgumentParser:
 
     train = verbs.add_parser("train", help="train on your own images").add_subparsers(required=True)
     tok = train.add_parser("tokenizer", help="the tokenizer")
-    tok.add_argument("--size", choices=SIZES, default="demo")
-    tok.add_argument("--data", nargs="+", required=True, help="folders of images")
-    tok.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
-    tok.add_argument("--init", help="weights to go on from, in the same schedule")
+    add_data_options(tok, SIZES)
     tok.add_argument("--unquantized", type=int, default=6_000, help="images before the codebooks")
     add_fields(tok, RunOptions)
     add_fields(tok, LossWeights, "w_")
     add_fields(tok, TokenizerConfig)
     tok.set_defaults(run=train_tokenizer)
+    gen = train.add_parser("generator", help="the generator, on cached tokens")
+    add_data_options(gen, GENERATOR_SIZES)
+    gen.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of its weights")
+    gen.add_argument("--names", nargs="*", default=[], metavar="FOLDER=NAME", help="class names")
+    add_fields(gen, RunOptions)
+    add_fields(gen, GeneratorLoss, "w_")
+    gen.set_defaults(run=train_generator)
     return top
 
 

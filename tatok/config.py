@@ -79,6 +79,41 @@ SIZES: dict[str, TokenizerConfig] = {
 }
 
 
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Shape of a MaskGIT-ViT, and the facts of the tokenizer whose tokens it draws."""
+
+    classes: tuple[str, ...]  # names, in the order of the labels
+    tokenizer: str  # fingerprint of the tokenizer's weights
+    num_patches: int = 256  # M
+    k: int = 16
+    codebook_size: int = 4096  # K
+    layout: Layout = "grid"
+    estimator: str = "rate"  # whose ranking chose the places
+    dim: int = 256
+    depth: int = 8
+    heads: int = 4
+    mlp_ratio: float = 4.0
+    place_dim: int = 128  # width of the head that chooses N and the places
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))  # JSON has only lists
+        if round(self.num_patches**0.5) ** 2 != self.num_patches:
+            raise ValueError(f"num_patches {self.num_patches} is not a square.")
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return round(self.num_patches**0.5)
+
+
+# What is named by a size of the generator: its width and depth.
+GENERATOR_SIZES: dict[str, dict] = {
+    "paper": {"dim": 768, "depth": 24, "heads": 12},  # 177M parameters
+    "demo": {"dim": 256, "depth": 8, "heads": 4},
+}
+
+
 def from_dict(kind: type, values: dict) -> object:
     """Build the frozen dataclass `kind` from a JSON object, naming what is unknown or missing."""
     names = {field.name for field in dataclasses.fields(kind)}

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
-from timm.layers import Mlp
 from torch import Tensor, nn
 
 from tatok.config import TokenizerConfig
-from tatok.transformer import patchify, sinusoid_2d
+from tatok.transformer import PlaceQueries, patchify
 
 if TYPE_CHECKING:
     from tatok.tokenizer import Encoding, TaTok
@@ -25,41 +23,20 @@ if TYPE_CHECKING:
 LOG_2PI = math.log(2 * math.pi)
 
 
-class Predictor(nn.Module):
+class Predictor(PlaceQueries):
     """Predicts every patch's latent and code from G and the patch's place, before a patch is seen.
 
-    One cross-attention of M learned place queries to the k_max global places (an inactive one
-    holds the mask token), an MLP, and two heads: a diagonal Gaussian over the latent (d_p) and a
-    categorical distribution over the K codes.
+    Two heads on the features (B, M, W) of the places: a diagonal Gaussian over the latent (d_p)
+    and a categorical distribution over the K codes. The tokens asked are the k_max global places
+    of the decoder, (B, k_max, D), of which an inactive one holds the mask token.
     """
 
-    HEADS = 4
     MIN_LOG_VARIANCE = -12.0
 
     def __init__(self, config: TokenizerConfig) -> None:
-        super().__init__()
-        W = config.predictor_dim
-        self.places = nn.Parameter(sinusoid_2d(config.grid, W))
-        self.enter = nn.Linear(config.dim, W)
-        self.query, self.key_value = nn.Linear(W, W), nn.Linear(W, 2 * W)
-        self.merge = nn.Linear(W, W)
-        self.norm_g, self.norm_q = nn.LayerNorm(W), nn.LayerNorm(W)
-        self.mlp = nn.Sequential(nn.LayerNorm(W), Mlp(W, 4 * W))
-        self.norm = nn.LayerNorm(W)
-        self.to_gaussian = nn.Linear(W, 2 * config.patch_code_dim)
-        self.to_code = nn.Linear(W, config.codebook_size)
-
-    def forward(self, globals_: Tensor) -> Tensor:
-        """Decoder-side global tokens (B, k_max, D) -> features of the M places (B, M, W)."""
-        split = lambda t: t.unflatten(-1, (self.HEADS, -1)).transpose(1, 2)  # noqa: E731
-        g = self.norm_g(self.enter(globals_))  # (B, k_max, W)
-        h = self.places.expand(len(g), -1, -1)  # (B, M, W)
-        key, value = self.key_value(g).chunk(2, dim=-1)
-        seen = F.scaled_dot_product_attention(
-            split(self.query(self.norm_q(h))), split(key), split(value)
-        )  # (B, heads, M, W / heads)
-        h = h + self.merge(seen.transpose(1, 2).flatten(2))
-        return self.norm(h + self.mlp(h))
+        super().__init__(config.dim, config.predictor_dim, config.grid)
+        self.to_gaussian = nn.Linear(config.predictor_dim, 2 * config.patch_code_dim)
+        self.to_code = nn.Linear(config.predictor_dim, config.codebook_size)
 
     def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features (..., W) -> mean and log-variance of the latent, (..., d_p) each."""

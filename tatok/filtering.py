@@ -50,16 +50,17 @@ class Filtered:
     total: Tensor
 
 
-def dtf(entropy: Tensor, epsilon: float, minimum: Tensor | float = 0.0) -> Filtered:
+def dtf(entropy: Tensor, epsilon: float | Tensor, minimum: Tensor | float = 0.0) -> Filtered:
     """Dynamic Token Filtering: the fewest patches whose entropies sum to tau (Eq. 6).
 
-    entropy: (B, M), non-negative; epsilon in [0, 1); minimum: T, a number or (B,).
+    entropy: (B, M), non-negative; epsilon in [0, 1) and minimum, T: a number or (B,).
     If tau > H_total no N satisfies Eq. 6 and all M are kept. Computed in float64.
     """
-    if not 0 <= epsilon < 1:
-        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon}.")
     H = check_entropy(entropy)
     B, M = H.shape
+    epsilon = torch.as_tensor(epsilon, dtype=H.dtype, device=H.device)
+    if not ((epsilon >= 0) & (epsilon < 1)).all():
+        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon.tolist()}.")
     sorted_H, sigma = H.sort(dim=1, descending=True, stable=True)  # Alg. 1: ties, lower index first
     cumulative = sorted_H.cumsum(dim=1)  # H_k
     total = cumulative[:, -1]  # H_total is the last of these sums, so that epsilon = 0 is exact

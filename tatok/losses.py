@@ -31,6 +31,17 @@ class LossWeights:
     log_rec: bool = True  # L_rec as log mean square error: the mean PSNR over images itself
 
 
+@dataclass(frozen=True)
+class GeneratorLoss:
+    """The options of the generator's loss."""
+
+    label_smoothing: float = 0.1
+    class_dropout: float = 0.1
+    unmasked_weight: float = 0.0  # of tokens that are not masked; 0: the loss is on masked ones
+    epsilon_low: float = 0.02  # epsilon is drawn log-uniformly from here
+    epsilon_high: float = 0.6
+
+
 def reconstruction(x: Tensor, y: Tensor, log: bool) -> Tensor:
     """L_rec: mean ||x - y||^2; or, a departure, the mean over images of log10 of it, scaled.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
+from timm.layers import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -11,10 +13,11 @@ from tatok.config import TokenizerConfig
 
 
 def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
-    """Pre-norm ViT blocks; a fresh stack is the identity.
+    """Pre-norm ViT blocks; a fresh stack is nearly the identity.
 
-    The residual branches start at zero, and queries equal to keys: attention begins on the tokens
-    that are alike, in content and in place.
+    Queries begin equal to keys, so that attention begins on tokens alike in content and place, and
+    each token takes a little of what it looks at: at exactly zero the global tokens would be a
+    saddle, since encoder and decoder both have to use them before either gains.
     """
     stack = nn.ModuleList(
         Block(dim, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth)
@@ -23,11 +26,15 @@ def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
         for linear in (block.attn.qkv, block.mlp.fc1):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
+        nn.init.orthogonal_(block.attn.proj.weight)
         with torch.no_grad():
-            block.attn.qkv.weight[dim : 2 * dim] = block.attn.qkv.weight[:dim]
-        for linear in (block.attn.proj, block.mlp.fc2):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
+            query, key, value = block.attn.qkv.weight.chunk(3)
+            key.copy_(query)
+            value.copy_(block.attn.proj.weight.T)
+            block.attn.proj.weight *= 0.2
+        nn.init.zeros_(block.attn.proj.bias)
+        nn.init.zeros_(block.mlp.fc2.weight)
+        nn.init.zeros_(block.mlp.fc2.bias)
     return stack
 
 
@@ -75,3 +82,31 @@ def unpatchify(patches: Tensor, config: TokenizerConfig) -> Tensor:
     if config.overlap:
         image = image / fold(torch.ones_like(patches[:1]))
     return image[:, :, :S, :S]
+
+
+class PlaceQueries(nn.Module):
+    """Asks a set of tokens about every place: M learned queries, one cross-attention, an MLP."""
+
+    HEADS = 4
+
+    def __init__(self, dim: int, width: int, grid: int) -> None:
+        super().__init__()
+        self.places = nn.Parameter(sinusoid_2d(grid, width))  # (M, W)
+        self.enter = nn.Linear(dim, width)
+        self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.merge = nn.Linear(width, width)
+        self.norm_g, self.norm_q = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), Mlp(width, 4 * width))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, D) -> features of the M places, (B, M, W)."""
+        split = lambda t: rearrange(t, "b n (h w) -> b h n w", h=self.HEADS)  # noqa: E731
+        seen = self.norm_g(self.enter(tokens))  # (B, T, W)
+        h = self.places.expand(len(tokens), -1, -1)  # (B, M, W)
+        key, value = self.key_value(seen).chunk(2, dim=-1)
+        answer = F.scaled_dot_product_attention(
+            split(self.query(self.norm_q(h))), split(key), split(value)
+        )
+        h = h + self.merge(rearrange(answer, "b h m w -> b m (h w)"))
+        return self.norm(h + self.mlp(h))

@@ -1,0 +1,165 @@
+"""MaskGIT-ViT over the k + N tokens of TaTok: [class], global codes, codes of the kept patches.
+
+The sequence holds the kept patches only, so a step costs as k + N and not as M. Which places are
+kept follows from the global codes: exactly where the tokenizer ranks by `prior`, else by a head
+that predicts each place's share of the entropy, to which DTF is applied as to a measured map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tatok import filtering, sampling
+from tatok.canvas import MASKED, Canvas, Logits
+from tatok.config import GeneratorConfig
+from tatok.pretrained import Pretrained
+from tatok.sampling import Step
+from tatok.transformer import PlaceQueries, blocks, sinusoid, sinusoid_2d
+
+
+class MaskGIT(Pretrained):
+    """The generator: `sample` draws pictures' tokens, `tatok.sampling.fill` completes some."""
+
+    stem = "generator"
+    config_type = GeneratorConfig
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        D, K, grid = config.dim, config.codebook_size, config.grid
+        self.label = nn.Embedding(len(config.classes) + 1, D)  # the last row: no class
+        self.global_code = nn.Embedding(K + 1, D)  # the last row: masked
+        self.patch_code = nn.Embedding(K + 1, D)
+        self.global_position = nn.Parameter(0.02 * torch.randn(config.k, D))
+        places = sinusoid_2d(grid, D) if config.layout == "grid" else sinusoid(grid**2, D)
+        self.place = nn.Parameter(0.5 * places)  # (M, D)
+        self.blocks = blocks(D, config.depth, config.heads, config.mlp_ratio)
+        self.norm = nn.LayerNorm(D)
+        # Logits are inner products with the codes' own embeddings, plus a bias.
+        self.global_bias = nn.Parameter(torch.zeros(K))
+        self.patch_bias = nn.Parameter(torch.zeros(K))
+        self.place_queries = PlaceQueries(D, config.place_dim, grid)
+        self.to_share = nn.Linear(config.place_dim, 1)  # where: a place's share of H_total
+        self.to_profile = nn.Linear(config.place_dim, config.num_patches)  # how much: by rank
+        for embedding in (self.label, self.global_code, self.patch_code):
+            nn.init.normal_(embedding.weight, std=0.02)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.place.device
+
+    # -- the network -------------------------------------------------------------------------
+
+    def forward(self, canvas: Canvas) -> Tensor:
+        """Canvas -> hidden states (B, 1 + k + L, D); padding is seen by no other token."""
+        K = self.config.codebook_size
+        named = lambda codes: torch.where(codes == MASKED, K, codes)  # noqa: E731
+        known = self.context(canvas.labels, canvas.global_codes)  # (B, 1 + k, D)
+        patches = (
+            self.patch_code(named(canvas.patch_codes)) + self.place[canvas.places.clamp(min=0)]
+        )
+        h = torch.cat([known, patches], dim=1)  # (B, 1 + k + L, D)
+        visible = None
+        if not canvas.real.all():
+            visible = torch.cat([canvas.real.new_ones(known.shape[:2]), canvas.real], dim=1)
+            visible = visible[:, None, None]  # (B, heads, query, key)
+        for block in self.blocks:
+            h = block(h, attn_mask=visible)
+        return self.norm(h)
+
+    def context(self, labels: Tensor, global_codes: Tensor) -> Tensor:
+        """Embeddings of the class and the global codes, (B, 1 + k, D)."""
+        masked = torch.where(global_codes == MASKED, self.config.codebook_size, global_codes)
+        globals_ = self.global_code(masked) + self.global_position
+        return torch.cat([self.label(labels)[:, None], globals_], dim=1)
+
+    def logits(self, canvas: Canvas) -> Logits:
+        """Logits of the masked tokens: the K-wide product is never made for a known one."""
+        h, k, masked = self(canvas)[:, 1:], self.config.k, canvas.masked
+        g = h[:, :k][masked[:, :k]]  # (n_g, D)
+        p = h[:, k:][masked[:, k:]]  # (n_p, D)
+        return Logits(
+            g @ self.global_code.weight[:-1].T + self.global_bias,
+            p @ self.patch_code.weight[:-1].T + self.patch_bias,
+        )
+
+    def place_logits(self, labels: Tensor, global_codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-shares of H_total by place and by rank, (B, M) each, from what is known of G."""
+        features = self.place_queries(self.context(labels, global_codes))  # (B, M, W)
+        share = self.to_share(features)[:, :, 0].log_softmax(dim=1)
+        profile = self.to_profile(features.mean(dim=1)).log_softmax(dim=1)
+        return share, profile
+
+    # -- length and places -------------------------------------------------------------------
+
+    @torch.no_grad()
+    def choose_places(
+        self,
+        labels: Tensor,
+        global_codes: Tensor,
+        epsilon: float,
+        count: Tensor | None = None,
+        entropy: Tensor | None = None,
+    ) -> Tensor:
+        """The kept places (B, M) bool: DTF at epsilon, or the `count` (B,) with most entropy.
+
+        entropy (B, M): the map itself where it is a function of G (`prior`). Otherwise the head's:
+        N from the predicted profile by rank (a mean of unsorted maps would be too flat and make N
+        too large), the places from the predicted shares.
+        """
+        if entropy is None:
+            share, profile = self.place_logits(labels, global_codes)
+            entropy, sizes = share.exp(), profile.exp()
+        else:
+            sizes = entropy
+        if count is None:
+            count = filtering.dtf(sizes, epsilon).count
+        return filtering.top(entropy.double(), count)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def labels(self, names: Sequence[str | int | None]) -> Tensor:
+        """Class names or numbers (None: no class) -> labels (B,); ValueError for an unknown one."""
+        classes, found = self.config.classes, []
+        for name in names:
+            if name is None:
+                found.append(len(classes))
+            elif name in classes:
+                found.append(classes.index(name))
+            elif isinstance(name, int) and 0 <= name < len(classes):
+                found.append(name)
+            else:
+                raise ValueError(f"There is no class {name!r}; there are {', '.join(classes)}.")
+        return torch.tensor(found, device=self.device)
+
+    def counts(self, count: int | Sequence[int] | None, B: int) -> Tensor | None:
+        """N for each of B pictures, or None; ValueError outside 0..M."""
+        if count is None:
+            return None
+        N, M = torch.as_tensor(count, device=self.device).expand(B), self.config.num_patches
+        if N.is_floating_point() or (N < 0).any() or (N > M).any():
+            raise ValueError(f"count must be whole numbers in 0..{M}.")
+        return N
+
+    def sample(
+        self,
+        labels: Sequence[str | int | None],
+        count: int | Sequence[int] | None = None,
+        entropy_of: Callable[[Tensor], Tensor] | None = None,
+        **options: object,
+    ) -> Iterator[Step]:
+        """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
+
+        The length is DTF's at `epsilon`, or `count` patches. entropy_of (`TaTok.place_entropy`) is
+        needed where the tokenizer ranks by `prior`. Raises ValueError for bad labels or options.
+        """
+        if self.config.estimator == "prior" and entropy_of is None:
+            raise ValueError("With estimator 'prior' the tokenizer's place_entropy is needed.")
+        chosen, N = self.labels(labels), self.counts(count, len(labels))
+        unknown = torch.full((len(chosen), self.config.k), MASKED, device=self.device)
+        settings = sampling.SamplingOptions(**options)
+        return sampling.fill(self, chosen, settings, unknown, None, None, N, entropy_of)

@@ -1,0 +1,277 @@
+"""MaskGIT's iterative decoding over TaTok tokens: every step is a value the page can draw.
+
+Conventions. Schedule: of L tokens, floor(L * gamma(t / T)) are still masked after step t of T,
+gamma falling from 1 to 0. Guidance: logits = u + g_t (c - u), c with the class and u without, so
+that g = 1 is no guidance. Confidence of a drawn code: ln p + tau_t * Gumbel, tau_t falling to 0.
+Global codes are drawn in the first 3/8 of the steps; N and the places follow; then the patches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tatok import filtering
+from tatok.canvas import MASKED, Canvas, Logits, pack, unpack
+from tatok.data import seeded
+from tatok.tokens import Tokens
+
+if TYPE_CHECKING:
+    from tatok.generator import MaskGIT
+
+GLOBAL_SHARE = 3 / 8
+
+# gamma(r): the share of tokens still masked at r = t / T
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda r: math.cos(math.pi * r / 2),
+    "arccos": lambda r: math.acos(r) * 2 / math.pi,
+    "linear": lambda r: 1 - r,
+    "square": lambda r: 1 - r * r,
+}
+# share of (g - 1) that is in force at r = t / T
+GUIDANCE_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda r: 1.0,
+    "linear": lambda r: r,
+    "cosine": lambda r: (1 - math.cos(math.pi * r)) / 2,
+}
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """The knobs of `sample` and `fill`; every one changes the result."""
+
+    steps: int = 8
+    schedule: str = "arccos"
+    temperature: float = 1.0  # of the codes: logits are divided by it
+    choice_temperature: float = 2.0  # of the Gumbel noise on the confidence, annealed
+    top_p: float = 1.0
+    guidance: float = 2.0
+    guidance_schedule: str = "linear"
+    epsilon: float = 0.05  # length by DTF, unless a count is given
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, not {self.steps}.")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}.")
+        if self.guidance_schedule not in GUIDANCE_SCHEDULES:
+            raise ValueError(f"guidance_schedule must be one of {', '.join(GUIDANCE_SCHEDULES)}.")
+        if not self.temperature > 0 or not self.choice_temperature >= 0:
+            raise ValueError("temperature must be above 0, choice_temperature not below it.")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}.")
+        if not math.isfinite(self.guidance):
+            raise ValueError("guidance must be a number.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did.
+
+    tokens: the state after it (-1 also where a kept patch is not drawn yet); keep (B, M): which
+    patches there will be, all False until the global codes are known. committed: Tokens that hold
+    only what this step fixed, -1 elsewhere. confidence: ln p of each committed code, 0 elsewhere,
+    global (B, k) and patches (B, M).
+    """
+
+    index: int
+    steps: int
+    tokens: Tokens
+    keep: Tensor
+    committed: Tokens
+    global_confidence: Tensor
+    patch_confidence: Tensor
+
+
+def still_masked(length: Tensor, step: int, steps: int, schedule: str) -> Tensor:
+    """floor(L gamma(t / T)), tokens still masked after step t of T, for each row: (B,) -> (B,)."""
+    if step >= steps:
+        return torch.zeros_like(length)
+    return (length * SCHEDULES[schedule](step / steps)).floor().long()
+
+
+@torch.no_grad()
+def fill(
+    model: MaskGIT,
+    labels: Tensor,
+    options: SamplingOptions,
+    global_codes: Tensor,
+    patch_codes: Tensor | None,
+    keep: Tensor | None,
+    count: Tensor | None = None,
+    entropy_of: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Step]:
+    """Draw whatever is MASKED, one Step at a time; what is known is never changed.
+
+    labels (B,), `len(classes)` for none; global_codes (B, k); patch_codes and keep (B, M), or None
+    where the places are to be chosen once the global codes are known: by `count` (B,) or by
+    options.epsilon. entropy_of maps global codes to the entropies (B, M) where these are a function
+    of G (`TaTok.place_entropy`). Every row draws from its own stream, (seed, row).
+    """
+    streams = [seeded(options.seed, row) for row in range(len(labels))]
+    T, first = options.steps, _global_steps(options.steps, global_codes)
+    for t in range(1, T + 1):
+        if t == first + 1 and keep is None:
+            entropy = None if entropy_of is None else entropy_of(global_codes)
+            keep = model.choose_places(labels, global_codes, options.epsilon, count, entropy)
+        canvas = _canvas(model, labels, global_codes, patch_codes, keep)
+        masked = canvas.masked  # (B, k + L)
+        drawable = masked.clone()
+        if t <= first:
+            drawable[:, model.config.k :] = False
+        step, steps = (t, first) if t <= first else (t - first, T - first)
+        if step == 1:
+            length = drawable.sum(dim=1)
+        codes, ln_p = _draw(model, canvas, options, t / T, streams)
+        noise = (1 - step / steps) * options.choice_temperature
+        confidence = ln_p + noise * _token_noise(model, canvas, streams)
+        fixed = _most_confident(
+            confidence, drawable, still_masked(length, step, steps, options.schedule)
+        )
+        made = _Fixed(canvas, codes, ln_p, fixed, model)
+        yield made.as_step(t, T, keep)
+        global_codes = made.global_codes
+        if keep is not None:
+            patch_codes = made.patch_codes
+
+
+def _global_steps(steps: int, global_codes: Tensor) -> int:
+    """Steps given to the global codes; with a single step everything is drawn in it."""
+    if steps == 1 or not (global_codes == MASKED).any():
+        return 0
+    return min(steps - 1, max(1, round(GLOBAL_SHARE * steps)))
+
+
+def _canvas(
+    model: MaskGIT,
+    labels: Tensor,
+    global_codes: Tensor,
+    patch_codes: Tensor | None,
+    keep: Tensor | None,
+) -> Canvas:
+    """What is known so far, packed; no patch tokens while the places are unknown."""
+    M = model.config.num_patches
+    if keep is None:
+        keep = torch.zeros(len(labels), M, dtype=torch.bool, device=global_codes.device)
+    if patch_codes is None:
+        patch_codes = torch.full_like(keep, MASKED, dtype=torch.long)
+    places, codes = pack(keep, patch_codes)
+    return Canvas(labels, global_codes, codes, places)
+
+
+def _draw(
+    model: MaskGIT, canvas: Canvas, options: SamplingOptions, r: float, streams: list
+) -> tuple[Tensor, Tensor]:
+    """A code for every masked token, and its ln p: (B, k + L) each; known tokens as they are, 0."""
+    g = 1 + (options.guidance - 1) * GUIDANCE_SCHEDULES[options.guidance_schedule](r)
+    logits = _guided(model, canvas, g)
+    codes, ln_p = canvas.codes.clone(), torch.zeros(canvas.codes.shape, device=model.device)
+    k = canvas.global_codes.shape[1]
+    for part, values in ((slice(0, k), logits.globals), (slice(k, None), logits.patches)):
+        masked = canvas.masked[:, part]
+        ln = _nucleus((values / options.temperature).log_softmax(dim=1), options.top_p)
+        noise = [
+            _gumbel((int(row.sum()), values.shape[1]), [stream], ln.device)[0]
+            for row, stream in zip(masked, streams, strict=True)
+        ]
+        drawn = (ln + torch.cat(noise)).argmax(dim=1)  # Gumbel-max: a draw from exp(ln)
+        codes[:, part][masked] = drawn
+        ln_p[:, part][masked] = ln.gather(1, drawn[:, None])[:, 0]
+    return codes, ln_p
+
+
+def _guided(model: MaskGIT, canvas: Canvas, g: float) -> Logits:
+    """u + g (c - u); the pair with and without class is one batch."""
+    if g == 1:
+        return model.logits(canvas)
+    none = torch.full_like(canvas.labels, len(model.config.classes))
+    twice = lambda t: torch.cat([t, t])  # noqa: E731
+    both = model.logits(
+        Canvas(
+            torch.cat([canvas.labels, none]),
+            twice(canvas.global_codes),
+            twice(canvas.patch_codes),
+            twice(canvas.places),
+        )
+    )
+    mix = lambda pair: torch.lerp(*pair.chunk(2)[::-1], g)  # noqa: E731
+    return Logits(mix(both.globals), mix(both.patches))
+
+
+def _nucleus(ln: Tensor, top_p: float) -> Tensor:
+    """Log-probabilities (n, K) of the smallest set of codes that holds top_p; -inf elsewhere."""
+    if top_p == 1:
+        return ln
+    sorted_ln, order = ln.sort(dim=1, descending=True)
+    before = sorted_ln.exp().cumsum(dim=1) - sorted_ln.exp()
+    cut = (before >= top_p).scatter(1, order, before >= top_p)
+    return ln.masked_fill(cut, -torch.inf).log_softmax(dim=1)
+
+
+def _gumbel(shape: tuple[int, ...], streams: list, device: torch.device) -> Tensor:
+    """Standard Gumbel noise, one row of `shape` from each stream, (rows, *shape)."""
+    uniform = torch.stack([torch.rand(shape, generator=stream) for stream in streams])
+    return -(-uniform.clamp(1e-20, 1 - 1e-7).log()).log().to(device)
+
+
+def _token_noise(model: MaskGIT, canvas: Canvas, streams: list) -> Tensor:
+    """Gumbel noise of each token, (B, k + L), the same for a place whatever the other rows hold."""
+    k = model.config.k
+    noise = _gumbel((k + model.config.num_patches,), streams, model.device)  # (B, k + M)
+    return torch.cat([noise[:, :k], noise[:, k:].gather(1, canvas.places.clamp(min=0))], dim=1)
+
+
+def _most_confident(confidence: Tensor, drawable: Tensor, leave: Tensor) -> Tensor:
+    """All drawable tokens but the `leave` (B,) least confident of each row, (B, k + L) bool."""
+    number = (drawable.sum(dim=1) - leave).clamp(min=0)
+    order = confidence.masked_fill(~drawable, -torch.inf).argsort(
+        dim=1, descending=True, stable=True
+    )
+    return filtering.keep_first(order, number) & drawable
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """One step's canvas, proposed codes, ln p, and which of them are fixed; all (B, k + L)."""
+
+    canvas: Canvas
+    codes: Tensor
+    ln_p: Tensor
+    fixed: Tensor
+    model: MaskGIT
+
+    @property
+    def global_codes(self) -> Tensor:
+        """(B, k) after the step."""
+        k = self.model.config.k
+        return torch.where(self.fixed, self.codes, self.canvas.codes)[:, :k]
+
+    @property
+    def patch_codes(self) -> Tensor:
+        """(B, M) after the step."""
+        return self._spread(torch.where(self.fixed, self.codes, self.canvas.codes), MASKED)
+
+    def _spread(self, packed: Tensor, empty: float) -> Tensor:
+        config = self.model.config
+        return unpack(self.canvas.places, packed[:, config.k :], config.num_patches, empty)
+
+    def as_step(self, index: int, steps: int, keep: Tensor | None) -> Step:
+        config = self.model.config
+        new = self.codes.masked_fill(~self.fixed, MASKED)
+        ln_p = self.ln_p.masked_fill(~self.fixed, 0.0)
+        tokens = lambda g, p: Tokens(g, p, config.layout, config.codebook_size)  # noqa: E731
+        return Step(
+            index=index,
+            steps=steps,
+            tokens=tokens(self.global_codes, self.patch_codes),
+            keep=keep if keep is not None else torch.zeros_like(self.patch_codes, dtype=torch.bool),
+            committed=tokens(new[:, : config.k], self._spread(new, MASKED)),
+            global_confidence=ln_p[:, : config.k],
+            patch_confidence=self._spread(ln_p, 0.0),
+        )

@@ -1,0 +1,286 @@
+"""MaskGIT: schedules kept exactly, rows apart, padding unseen, every knob heard."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from tatok import MaskGIT, filtering
+from tatok.canvas import MASKED, PADDING, Canvas, pack, unpack
+from tatok.config import GENERATOR_SIZES, GeneratorConfig
+from tatok.data import seeded
+from tatok.losses import GeneratorLoss
+from tatok.sampling import SCHEDULES, SamplingOptions, fill, still_masked
+from tatok.token_cache import CachedTokens
+from tatok.train import World
+from tatok.train_generator import GeneratorTask, draw_mask, hide
+
+CONFIG = GeneratorConfig(
+    classes=("a", "b", "c"), tokenizer="0" * 16, num_patches=16, k=4, codebook_size=32, dim=32,
+    depth=2, place_dim=16,
+)  # fmt: skip
+
+
+@pytest.fixture
+def model():
+    generator = torch.Generator().manual_seed(0)
+    made = MaskGIT(CONFIG).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return made
+
+
+def canvas(B=3, seed=0, known=True):
+    g = torch.Generator().manual_seed(seed)
+    keep = torch.rand(B, 16, generator=g) < torch.linspace(0.3, 0.9, B)[:, None]
+    keep[:, 0] = True
+    places, codes = pack(keep, torch.randint(32, (B, 16), generator=g))
+    globals_ = torch.randint(32, (B, 4), generator=g)
+    full = Canvas(torch.arange(B) % 4, globals_, codes, places)
+    return full if known else hide(full, torch.ones(B, 4 + codes.shape[1], dtype=torch.bool))
+
+
+def run(model, labels=("a", "b", None), **options):
+    return list(model.sample(list(labels), **options))
+
+
+def test_pack_and_unpack():
+    keep = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
+    codes = torch.tensor([[5, 6, 7], [1, 2, 3], [9, 8, 7]])
+    places, packed = pack(keep, codes)
+    assert places.tolist() == [[0, 2, -1], [-1, -1, -1], [0, 1, 2]]
+    assert packed.tolist() == [[5, 7, -1], [-1, -1, -1], [9, 8, 7]]
+    assert torch.equal(unpack(places, packed, 3), codes.masked_fill(~keep, -1))
+
+
+def test_padding_is_not_seen(model):
+    c = canvas(known=False)
+    short = int(c.real[0].sum())
+    alone = Canvas(
+        c.labels[:1], c.global_codes[:1], c.patch_codes[:1, :short], c.places[:1, :short]
+    )
+    h, h_alone = model(c), model(alone)
+    torch.testing.assert_close(h[:1, : 5 + short], h_alone, atol=1e-5, rtol=0)
+    other = dataclasses.replace(c, patch_codes=torch.where(c.real, c.patch_codes, 7))
+    torch.testing.assert_close(model(other)[:, :5], h[:, :5], atol=1e-5, rtol=0)
+
+
+def test_only_masked_tokens_get_logits(model):
+    c = canvas()
+    hidden = torch.zeros_like(c.codes, dtype=torch.bool)
+    hidden[0, [0, 5]] = hidden[2, 6] = True
+    logits = model.logits(hide(c, hidden))
+    assert logits.globals.shape == (1, 32) and logits.patches.shape == (2, 32)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 40])
+def test_the_scheduled_number_is_committed_and_stays(model, schedule, steps):
+    made = run(model, steps=steps, schedule=schedule, epsilon=0.4)
+    assert [s.index for s in made] == list(range(1, steps + 1))
+    k, N = 4, made[-1].keep.sum(1)
+    first = 0 if steps == 1 else min(steps - 1, max(1, round(3 / 8 * steps)))
+    for step in made:
+        got_g = (step.committed.global_codes >= 0).sum(1)
+        got_p = (step.committed.patch_codes >= 0).sum(1)
+        if steps == 1:
+            assert (got_g == k).all() and (got_p == N).all()
+            continue
+        in_globals = step.index <= first
+        t, T = (step.index, first) if in_globals else (step.index - first, steps - first)
+        length = torch.full_like(N, k) if in_globals else N
+        expected = (still_masked(length, t - 1, T, schedule) if t > 1 else length) - still_masked(
+            length, t, T, schedule
+        )
+        assert torch.equal(got_g if in_globals else got_p, expected)
+        assert (got_p if in_globals else got_g).sum() == 0
+    for before, after in zip(made, made[1:], strict=False):
+        for name in ("global_codes", "patch_codes"):
+            old, new = getattr(before.tokens, name), getattr(after.tokens, name)
+            assert torch.equal(new[old >= 0], old[old >= 0])
+            fixed = getattr(after.committed, name)
+            assert torch.equal(torch.where(fixed >= 0, fixed, old), new)
+    last = made[-1].tokens
+    assert (last.global_codes >= 0).all() and torch.equal(last.patch_codes >= 0, made[-1].keep)
+
+
+def test_schedules_fall_from_one_to_zero():
+    for gamma in SCHEDULES.values():
+        values = [gamma(r / 20) for r in range(21)]
+        assert values[0] == pytest.approx(1) and values[-1] == pytest.approx(0, abs=1e-12)
+        assert values == sorted(values, reverse=True)
+
+
+KNOBS = {
+    "steps": 5,
+    "schedule": "linear",
+    "temperature": 0.3,
+    "choice_temperature": 30.0,
+    "top_p": 0.1,
+    "guidance": 6.0,
+    "guidance_schedule": "constant",
+    "epsilon": 0.7,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_knob_changes_the_result(model, knob):
+    base = run(model)[-1].tokens
+    same, other = run(model)[-1].tokens, run(model, **{knob: KNOBS[knob]})[-1].tokens
+    assert torch.equal(base.patch_codes, same.patch_codes)
+    assert not torch.equal(base.patch_codes, other.patch_codes)
+    assert set(KNOBS) == {f.name for f in dataclasses.fields(SamplingOptions)}
+
+
+def test_class_and_count_change_the_result(model):
+    assert not torch.equal(
+        run(model, "aaa")[-1].tokens.patch_codes, run(model, "bbb")[-1].tokens.patch_codes
+    )
+    assert run(model, count=7)[-1].keep.sum(1).tolist() == [7, 7, 7]
+    assert run(model, count=[0, 3, 16])[-1].keep.sum(1).tolist() == [0, 3, 16]
+
+
+def test_a_row_does_not_depend_on_the_others(model):
+    together = run(model, "abc", count=[3, 9, 16])[-1].tokens
+    alone = run(model, "a", count=[3])[-1].tokens
+    assert torch.equal(together.global_codes[:1], alone.global_codes)
+    assert torch.equal(together.patch_codes[:1], alone.patch_codes)
+
+
+def test_length_varies_with_the_global_codes(model):
+    model.to_profile.weight.data *= 3
+    N = torch.cat([run(model, "abc", seed=s, epsilon=0.5)[-1].keep.sum(1) for s in range(8)])
+    assert len(N.unique()) > 1
+
+
+def test_places_are_dtf_on_the_predicted_entropy(model):
+    c = canvas()
+    keep = model.choose_places(c.labels, c.global_codes, 0.3)
+    share, profile = model.place_logits(c.labels, c.global_codes)
+    count = filtering.dtf(profile.exp(), 0.3).count
+    assert torch.equal(keep, filtering.top(share.double(), count))
+    H = torch.rand(3, 16)
+    given = model.choose_places(c.labels, c.global_codes, 0.3, entropy=H)
+    assert torch.equal(given, filtering.dtf(H, 0.3).keep)
+
+
+def test_known_tokens_are_never_changed(model):
+    g = torch.Generator().manual_seed(0)
+    keep = torch.rand(2, 16, generator=g) < 0.7
+    codes = torch.randint(32, (2, 16), generator=g).masked_fill(~keep, MASKED)
+    codes[:, 8:] = MASKED
+    known, labels = torch.randint(32, (2, 4), generator=g), torch.tensor([0, 3])
+    for globals_ in (known, torch.full_like(known, MASKED)):
+        last = list(fill(model, labels, SamplingOptions(), globals_, codes, keep))[-1].tokens
+        assert torch.equal(last.patch_codes[codes >= 0], codes[codes >= 0])
+        assert torch.equal(last.patch_codes >= 0, keep)
+        assert torch.equal(last.global_codes, known) or (globals_ == MASKED).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        ({"labels": ["zebra"]}, "class"),
+        ({"labels": [7]}, "class"),
+        ({"count": 17}, "count"),
+        ({"count": -1}, "count"),
+        ({"steps": 0}, "steps"),
+        ({"schedule": "x"}, "schedule"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"guidance": float("nan")}, "guidance"),
+        ({"epsilon": 1.0}, "epsilon"),
+    ],
+)
+def test_bad_input_is_named(model, bad, match):
+    with pytest.raises(ValueError, match=match):
+        run(model, **({"labels": ["a"]} | bad))
+
+
+def test_prior_needs_the_tokenizer():
+    model = MaskGIT(dataclasses.replace(CONFIG, estimator="prior"))
+    with pytest.raises(ValueError, match="place_entropy"):
+        run(model)
+    H = torch.arange(16.0).expand(3, 16)
+    last = run(model, entropy_of=lambda codes: H, count=2)[-1]
+    assert last.keep.nonzero()[:, 1].tolist() == [14, 15] * 3
+
+
+def test_training_masks_cover_what_sampling_meets():
+    full = canvas(B=600, seed=3)
+    draws = torch.rand(600, 3, generator=seeded(0))
+    noise = torch.rand(600, 20, generator=seeded(1))
+    shown, hidden = draw_mask(full, draws, noise)
+    assert (hidden.sum(1) > 0).all()
+    assert not hidden[:, 4:][~shown.real].any()
+    bare = ~shown.real.any(1)
+    assert 0.25 < bare.float().mean() < 0.42  # class and global codes alone
+    given = ~hidden[:, :4].any(1)
+    assert 0.4 < given.float().mean() < 0.65  # all global codes known
+    both = hidden[:, :4].any(1) & hidden[:, 4:].any(1)
+    assert both.float().mean() > 0.1
+    assert (shown.places == PADDING)[bare].all()
+
+
+def cached(n=12):
+    g = torch.Generator().manual_seed(0)
+    return CachedTokens(
+        torch.arange(n) % 3,
+        torch.randint(32, (n, 4), generator=g),
+        torch.randint(32, (n, 16), generator=g),
+        torch.rand(n, 16, generator=g),
+    )
+
+
+@pytest.mark.gradients
+def test_loss_is_on_masked_tokens_and_reaches_everything(model):
+    options = GeneratorLoss(label_smoothing=0.0)
+    task = GeneratorTask(model.train(), cached(), cached(), options)
+    loss, terms = task.loss(torch.arange(12), 0, World())
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+    assert set(terms) == {"code", "place", "profile"}
+    full = canvas()
+    hidden = torch.zeros_like(full.codes, dtype=torch.bool)
+    hidden[0, 4] = hidden[1, 0] = True
+    seen = hide(full, hidden)
+    logits = model.logits(seen)
+    by_hand = -(
+        logits.patches.log_softmax(1)[0, full.patch_codes[0, 0]]
+        + logits.globals.log_softmax(1)[0, full.global_codes[1, 0]]
+    )
+    assert task.code_loss(seen, full, hidden).item() == pytest.approx(by_hand.item() / 3, rel=1e-4)
+
+
+def test_place_loss_is_a_cross_entropy_of_shares(model):
+    task = GeneratorTask(model, cached(), cached(), GeneratorLoss())
+    c = canvas()
+    H = torch.rand(3, 16)
+    share, profile = model.place_logits(c.labels, c.global_codes)
+    p = H / H.sum(1, keepdim=True)
+    place, by_rank = task.place_loss(c, H)
+    assert place.item() == pytest.approx(-(p * share).sum(1).mean().item(), rel=1e-5)
+    ranked = p.sort(1, descending=True).values
+    assert by_rank.item() == pytest.approx(-(ranked * profile).sum(1).mean().item(), rel=1e-5)
+    row = task.validate(model)
+    assert {"val_0.25", "val_1", "val_globals", "val_place", "N", "N_true"} <= set(row)
+
+
+def test_paper_size_is_177_million():
+    with torch.device("meta"):
+        made = MaskGIT(
+            GeneratorConfig(
+                classes=("x",) * 1000, tokenizer="", num_patches=441, **GENERATOR_SIZES["paper"]
+            )
+        )
+    count = sum(p.numel() for n, p in made.named_parameters())
+    assert 170e6 < count < 185e6
+
+
+def test_save_and_load(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    back = MaskGIT.from_pretrained(tmp_path)
+    assert back.config == model.config and back.fingerprint == model.fingerprint
