@@ -70,6 +70,14 @@ def dtf(entropy: Tensor, epsilon: float | Tensor, minimum: Tensor | float = 0.0)
     return Filtered(keep_first(sigma, count), count, tau, total)
 
 
+def binding(minimum: Tensor, total: Tensor, epsilon: float) -> tuple[str, ...]:
+    """Which constraint of Eq. 6 fixes N, for each image: see Selection. T and H_total: (B,)."""
+    return tuple(
+        "unreachable" if T > H else "minimum" if T > (1 - epsilon) * H else "loss rate"
+        for T, H in zip(minimum.tolist(), total.tolist(), strict=True)
+    )
+
+
 def check_entropy(entropy: Tensor) -> Tensor:
     """(B, M) as float64; ValueError if it is not a finite, non-negative matrix."""
     H = entropy.to(torch.float64)

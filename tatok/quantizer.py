@@ -56,8 +56,9 @@ class Codebook(nn.Module):
 
     def forward(self, tokens: Tensor) -> Quantized:
         """(B, L, D) -> Quantized, gradients straight through to the latents."""
-        latents = self.down(tokens)  # (B, L, d)
-        codes = self.nearest(latents.detach())
+        latents = self.down(tokens).float()  # (B, L, d)
+        with torch.autocast(latents.device.type, enabled=False):  # half precision mistakes codes
+            codes = self.nearest(latents.detach())
         quantized = self.codes[codes]
         passed = latents + (quantized - latents).detach() if self.live else latents
         return Quantized(self.up(passed), codes, latents, quantized)

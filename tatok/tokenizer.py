@@ -43,6 +43,15 @@ class Encoding:
         )
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a selection rests on: entropy H (B, M) float64, T (B,) in bits, and the estimator."""
+
+    entropy: Tensor
+    minimum: Tensor
+    estimator: str
+
+
 class Encoder(nn.Module):
     """Patches and k learnable queries through ViT blocks; no LayerNorm at the end."""
 
@@ -175,6 +184,22 @@ class TaTok(Pretrained):
         `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default:
         seed 0). Raises ValueError for an unknown name or a value out of range.
         """
+        return self.filter(
+            encoding,
+            self.measure(encoding, estimator, target_psnr),
+            epsilon,
+            policy,
+            count,
+            generator,
+        )
+
+    def measure(
+        self,
+        encoding: Encoding,
+        estimator: str | None = None,
+        target_psnr: float | None = None,
+    ) -> Evidence:
+        """H(p_i | G) and T: the part of `select` that depends neither on epsilon nor on policy."""
         name = self.config.estimator if estimator is None else estimator
         if name not in ESTIMATORS:
             raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}.")
@@ -183,27 +208,30 @@ class TaTok(Pretrained):
         H = ESTIMATORS[name].function(self, encoding).double()
         T = H.new_zeros(len(H))
         if target_psnr is not None:
-            T = entropy.minimum_information(
-                encoding.pixels, self.decode_globals(encoding), target_psnr
-            )
+            y = self.decode_globals(encoding)
+            T = entropy.minimum_information(encoding.pixels, y, target_psnr)
+        return Evidence(H, T, name)
+
+    def filter(
+        self,
+        encoding: Encoding,
+        evidence: Evidence,
+        epsilon: float = 0.05,
+        policy: str = "dtf",
+        count: int | Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Selection:
+        """The rest of `select`: Alg. 1 on what was measured, and the policy's choice of places."""
+        H, T = evidence.entropy, evidence.minimum
         found = filtering.dtf(H, epsilon, T)
-        if count is None:
-            N, tau = found.count, found.threshold
-            binding = [
-                "minimum" if t > (1 - epsilon) * h else "loss rate"
-                for t, h in zip(T, found.total, strict=True)
-            ]
-            binding = [
-                "unreachable" if t > h else b
-                for b, t, h in zip(binding, T, found.total, strict=True)
-            ]
-        else:
-            N = self._counts(count, H)
-            tau, binding = torch.full_like(found.total, torch.nan), ["count"] * len(H)
+        N, tau = found.count, found.threshold
+        binding = filtering.binding(T, found.total, epsilon)
+        if count is not None:
+            N, tau = self._counts(count, H), torch.full_like(tau, torch.nan)
+            binding = ("count",) * len(H)
         keep = self._keep(policy, encoding, H, N, generator)
-        return Selection(
-            H, keep, N, tau, found.total, T, tuple(binding), policy, name, ESTIMATORS[name].unit
-        )
+        unit = ESTIMATORS[evidence.estimator].unit
+        return Selection(H, keep, N, tau, found.total, T, binding, policy, evidence.estimator, unit)
 
     def quantize(self, encoding: Encoding, selection: Selection) -> Tokens:
         """Nearest codes of the global tokens and of the kept patches."""

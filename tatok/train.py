@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from safetensors import safe_open
 from safetensors.torch import save_file
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -110,6 +111,10 @@ class Trainer:
         self.task, self.options, self.world = task, options, World.join()
         task.model.to(self.world.device).train()
         self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
+        if self.world.device.type == "cuda":  # on a CPU it gains nothing
+            for module in task.model.modules():
+                if isinstance(module, Block):
+                    module.compile()
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
