@@ -1,4 +1,4 @@
-"""Command line: python -m tatok train | reconstruct | encode | decode."""
+"""Command line: python -m tatok reconstruct | encode | decode | train | bench."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
-from tatok.data import EmptyFolder
+from tatok.data import EmptyFolder, list_images, load_batch
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.images import BadImage, load_image, to_pil
@@ -83,6 +83,23 @@ def train_generator(args: argparse.Namespace) -> None:
         init=args.init,
         names=dict(pair.split("=", 1) for pair in args.names if "=" in pair),
     )
+
+
+@torch.inference_mode()
+def bench_generator(args: argparse.Namespace) -> None:
+    """Count and time the generator at several lengths."""
+    from tatok.bench import compare, table
+
+    own = None
+    if args.pictures:
+        model = TaTok.from_pretrained(args.tokenizer)
+        x = load_batch(list_images(args.pictures), model.config.image_size)
+        count = model.select(model.encode(x), epsilon=0.05).count
+        own = round(model.config.k + count.float().mean().item())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"{args.steps} steps, guidance pair, batch {args.batch}, fp32, {device}, "
+          f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
+    print(table(compare(args.size, own, args.batch, args.steps, device)))
 
 
 def chosen(args: argparse.Namespace, kind: type, prefix: str = "") -> dict:
@@ -159,6 +176,14 @@ def parser() -> argparse.ArgumentParser:
     add_fields(gen, RunOptions)
     add_fields(gen, GeneratorLoss, "w_")
     gen.set_defaults(run=train_generator)
+    bench = verbs.add_parser("bench", help="count and time").add_subparsers(required=True)
+    speed = bench.add_parser("generator", help="cost of a picture by the length of its sequence")
+    speed.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
+    speed.add_argument("--batch", type=int, default=4)
+    speed.add_argument("--steps", type=int, default=8)
+    speed.add_argument("--pictures", nargs="*", default=["assets/examples"], help="for DTF's N")
+    speed.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of its weights")
+    speed.set_defaults(run=bench_generator)
     return top
 
 
