@@ -70,7 +70,8 @@ def global_alignment(model: TaTok, x: Tensor, globals_: Tensor) -> Tensor:
     globals_: the decoder-side tokens (B, k, D). The log-variance has a floor (standard deviation
     1/50), or the loss has no bottom.
     """
-    g = model.decoder.global_places(globals_).flatten(1)  # (B, k_max D)
+    g = model.decoder.global_places(globals_)  # (B, k_max, D)
+    g = F.layer_norm(g, g.shape[2:]).flatten(1)  # the head must not chase the tokens' growing scale
     mean, log_variance = model.describe(g).chunk(2, dim=1)
     target = descriptor(x, model.config.thumbnail)
     floor = -2 * math.log(50)

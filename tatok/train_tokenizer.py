@@ -15,6 +15,7 @@ from tatok.config import TokenizerConfig
 from tatok.data import ImageFile, TrainingImages, list_images, load_batch, seeded, spread
 from tatok.lite import Lite, load_lite
 from tatok.losses import LossWeights, total_loss
+from tatok.quality import psnr
 from tatok.tokenizer import Encoding, TaTok
 from tatok.train import RunOptions, Trainer, World
 from tatok.transformer import patchify
@@ -166,11 +167,6 @@ class TokenizerTask:
         """Back to where `state` was taken."""
         self.usage.copy_(state["usage"])
         self.set_live(bool(state["live"]))
-
-
-def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """PSNR in dB of each image, peak to peak 2, (B, 3, H, W) twice -> (B,)."""
-    return 10 * (4 / (x - y).square().flatten(1).mean(dim=1).clamp(min=1e-10)).log10()
 
 
 def perplexity(counts: Tensor) -> float:

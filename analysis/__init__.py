@@ -1,0 +1,1 @@
+"""What is measured and drawn; `analysis.view` holds the page."""
