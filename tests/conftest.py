@@ -25,13 +25,12 @@ TINY = TokenizerConfig(
 
 def random_model(seed: int = 0, **changes) -> TaTok:
     """A tiny TaTok with random parameters, so that no path is dead at its zero start."""
-    generator = torch.Generator().manual_seed(seed)
-    model = TaTok(dataclasses.replace(TINY, **changes)).eval()
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        model = TaTok(dataclasses.replace(TINY, **changes)).eval()
         for parameter in model.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+            parameter += 0.2 * torch.randn(parameter.shape)
         for book in (model.patch_codebook, model.global_codebook):
-            book.codes.copy_(torch.randn(book.codes.shape, generator=generator))
             book.error.fill_(0.05)
     return model
 

@@ -23,11 +23,11 @@ CONFIG = GeneratorConfig(
 
 @pytest.fixture
 def model():
-    generator = torch.Generator().manual_seed(0)
-    made = MaskGIT(CONFIG).eval()
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        made = MaskGIT(CONFIG).eval()
         for parameter in made.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+            parameter += 0.3 * torch.randn(parameter.shape)
     return made
 
 

@@ -1,0 +1,81 @@
+"""Checkpoints: the same model back, half precision, and damage told in one sentence."""
+
+import json
+
+import pytest
+import torch
+from conftest import pictures, random_model
+
+from tatok import BadCheckpoint, MaskGIT, TaTok
+
+
+def test_save_and_load(tmp_path):
+    model = random_model(layout="sequence")
+    model.save_pretrained(tmp_path, extra={"images": 7})
+    back = TaTok.from_pretrained(tmp_path)
+    assert back.config == model.config and back.fingerprint == model.fingerprint
+    assert TaTok.training_record(tmp_path) == {"images": 7}
+    for name, value in back.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, model.state_dict()[name].half().float())
+    again = TaTok.from_pretrained(tmp_path)
+    x = pictures(1)
+    tokens = [m.quantize(e := m.encode(x), m.select(e)) for m in (back, again)]
+    assert torch.equal(tokens[0].patch_codes, tokens[1].patch_codes)
+    assert not back.training
+
+
+def test_the_fingerprint_names_the_weights():
+    assert random_model(0).fingerprint == random_model(0).fingerprint
+    assert random_model(0).fingerprint != random_model(1).fingerprint
+
+
+def spoil(folder, name, change):
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("tokenizer.json", lambda data: b"{"),
+        ("tokenizer.json", lambda data: b"[]"),
+        ("tokenizer.json", lambda data: b"\xff\xfe"),
+        ("tokenizer.json", lambda data: data.replace(b'"dim": 48', b'"dim": 64')),
+        ("tokenizer.json", lambda data: data.replace(b'"dim"', b'"dimension"')),
+        ("tokenizer.json", lambda data: data.replace(b'"grid"', b'"ring"')),
+        ("tokenizer.safetensors", lambda data: data[:500]),
+        ("tokenizer.safetensors", lambda data: b""),
+        ("tokenizer.safetensors", lambda data: b"\x80\x04}" + data[3:]),
+    ],
+)
+def test_damage_is_one_sentence(tmp_path, name, change):
+    random_model().save_pretrained(tmp_path)
+    spoil(tmp_path, name, change)
+    with pytest.raises(BadCheckpoint) as error:
+        TaTok.from_pretrained(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
+    random_model().save_pretrained(tmp_path)
+    with pytest.raises(BadCheckpoint, match=r"generator\.json"):
+        MaskGIT.from_pretrained(tmp_path)
+    (tmp_path / "tokenizer.safetensors").unlink()
+    with pytest.raises(BadCheckpoint, match=r"no tokenizer\.safetensors"):
+        TaTok.from_pretrained(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(BadCheckpoint, match="neither a folder nor a model"):
+        TaTok.from_pretrained("someone/nothing")
+
+
+def test_the_demo_weights_are_what_they_say():
+    """The shipped weights load, are small enough, and know how they were made."""
+    import pathlib
+
+    folder = pathlib.Path(__file__).parents[2] / "assets" / "demo"
+    assert (folder / "tokenizer.safetensors").stat().st_size <= 13_000_000
+    model, record = TaTok.from_pretrained(folder), TaTok.training_record(folder)
+    assert model.config.num_patches == 256 and model.config.k_max == 32
+    assert record["images"] > 0 and record["hours"] > 0
+    assert json.loads((folder / "tokenizer.json").read_text())["config"]["codebook_size"] == 4096
