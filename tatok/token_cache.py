@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def cache_tokens(
     path = folder / f"tokens-{key}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(_encode_all(tokenizer, files, classes, batch), path)
+        partial = path.with_suffix(f".{os.getpid()}")
+        save_file(_encode_all(tokenizer, files, classes, batch), partial)
+        os.replace(partial, path)
     with safe_open(path, "pt") as file:
         parts = {f.name: file.get_tensor(f.name) for f in dataclasses.fields(CachedTokens)}
     return CachedTokens(**parts)
@@ -87,10 +90,11 @@ def _encode_all(
             )
     if not sides[0]:
         raise EmptyFolder("None of the images can be read.")
-    rows = list(zip(*sides[0], *sides[1], strict=True))
-    names = [f.name for f in dataclasses.fields(CachedTokens)]
+    columns = zip(*sides[0], *sides[1], strict=True)  # pictures first, then their mirror images
+    names = [field.name for field in dataclasses.fields(CachedTokens)]
     return {
-        name: torch.cat([*rows[i], *rows[i + len(names)]]).cpu() for i, name in enumerate(names)
+        name: torch.cat([part.cpu() for part in column])
+        for name, column in zip(names, columns, strict=True)
     }
 
 

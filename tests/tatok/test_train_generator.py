@@ -1,0 +1,89 @@
+"""The generator's training from a folder of pictures: cache, loop, resume, and what is refused."""
+
+import csv
+import dataclasses
+
+import pytest
+import torch
+from conftest import pictures, random_model
+
+from tatok import MaskGIT, config, data, filtering
+from tatok.images import to_pil
+from tatok.losses import GeneratorLoss
+from tatok.token_cache import cache_tokens
+from tatok.train import RunOptions
+from tatok.train_generator import run
+
+pytestmark = pytest.mark.gradients
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Weights of a tiny tokenizer, two classes of pictures, and a generator of no size."""
+    tiny = {"dim": 32, "depth": 2, "heads": 4, "place_dim": 16}
+    monkeypatch.setitem(config.GENERATOR_SIZES, "tiny", tiny)
+    random_model().save_pretrained(tmp_path / "weights")
+    for n, x in enumerate(pictures(14)):
+        folder = tmp_path / "images" / "ab"[n % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        to_pil(x).save(folder / f"{n}.png")
+    (tmp_path / "images" / "a" / "broken.png").write_bytes(b"nothing")
+    return tmp_path
+
+
+def train(world, out, images, resume=False, **how):
+    options = RunOptions(
+        out=world / out, images=images, batch=4, workers=0, cooldown=0.0, warmup=8, resume=resume
+    )
+    run("tiny", str(world / "weights"), options, GeneratorLoss(), [str(world / "images")], **how)
+    return MaskGIT.from_pretrained(world / out)
+
+
+def test_train_resume_and_log(world):
+    straight = train(world, "one", 48)
+    train(world, "two", 24)
+    resumed = train(world, "two", 48, resume=True)
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    rows = list(csv.DictReader((world / "two" / "log.csv").open()))
+    assert [int(row["images"]) for row in rows] == [24, 48]
+    assert all(float(rows[1][f"val_{f}"]) > 0 for f in ("0.25", "0.5", "0.75", "1", "globals"))
+    assert straight.config.classes == ("a", "b")
+    last = list(straight.sample(["a", "b"], steps=3))[-1]
+    assert torch.equal(last.tokens.patch_codes >= 0, last.keep)
+
+
+def test_names_and_foreign_weights(world):
+    train(world, "one", 8, names={"a": "apples"})
+    assert MaskGIT.from_pretrained(world / "one").config.classes == ("apples", "b")
+    with pytest.raises(ValueError, match="other"):
+        train(world, "two", 8, init=str(world / "one"))  # without the names
+    random_model(seed=1).save_pretrained(world / "weights")
+    with pytest.raises(ValueError, match="other"):
+        train(world, "two", 8, init=str(world / "one"), names={"a": "apples"})
+
+
+def test_the_cache_holds_what_the_tokenizer_says(world):
+    model = random_model()
+    files = data.list_images([world / "images"])
+    cached = cache_tokens(model, files, ["a", "b"], world / "cache", batch=4)
+    assert len(cached) == 28  # 14 readable pictures, and their mirror images
+    readable = [file for file in files if file.path.name != "broken.png"]
+    x = data.load_batch(readable, 32)
+    x = torch.cat([x, x.flip(3)])
+    with torch.no_grad():
+        encoding = model.encode(x)
+        selection = model.select(encoding, 0.3)
+        tokens = model.quantize(encoding, selection)
+    assert cached.labels.tolist() == 2 * [["a", "b"].index(file.label) for file in readable]
+    assert torch.equal(cached.global_codes, tokens.global_codes)
+    keep = filtering.dtf(cached.entropy, 0.3).keep
+    assert torch.equal(keep, selection.keep)
+    assert torch.equal(cached.patch_codes.masked_fill(~keep, -1), tokens.patch_codes)
+    stamp = next((world / "cache").iterdir()).stat().st_mtime_ns
+    again = cache_tokens(model, files, ["a", "b"], world / "cache")
+    assert next((world / "cache").iterdir()).stat().st_mtime_ns == stamp
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(dataclasses.astuple(cached), dataclasses.astuple(again), strict=True)
+    )
