@@ -1,0 +1,115 @@
+"""How a result file came about: which source, weights, data and command made it."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from tatok.tokenizer import TaTok
+
+ROOT = Path(__file__).resolve().parents[1]
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images: the list's file name, SHA-256 of its bytes, and how many of its N were used."""
+
+    list: str
+    sha256: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The origin of a result file.
+
+    commit: of the source, with "+" if files differ from it, "unknown" outside a checkout. weights:
+    the model's fingerprint. training: its record, as far as it says. command: without the folders
+    that lie outside the project. date: UTC, to the second.
+    """
+
+    commit: str
+    weights: str
+    training_images: int | None
+    training_hours: float | None
+    data: Data
+    seed: int
+    extractor: str
+    date: str
+    torch: str
+    command: str
+
+    def line(self) -> str:
+        """One line to print under a table or a figure."""
+        return (
+            f"{self.data.n} images of {self.data.list} ({self.data.sha256[:12]}), "
+            f"weights {self.weights}, commit {self.commit}, features {self.extractor}, "
+            f"seed {self.seed}, torch {self.torch}, {self.date}"
+        )
+
+
+def provenance(
+    model: TaTok, record: dict, data: Data, seed: int, extractor: str, argv: Sequence[str]
+) -> Provenance:
+    """Of a result made now by `python -m analysis` with `argv`; `record` is the training record."""
+    return Provenance(
+        commit=commit(ROOT),
+        weights=model.fingerprint,
+        training_images=record.get("images"),
+        training_hours=record.get("hours"),
+        data=data,
+        seed=seed,
+        extractor=extractor,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        torch=torch.__version__,
+        command=command(argv),
+    )
+
+
+def describe_list(path: Path, n: int) -> Data:
+    """The data description of n images of the list in the file `path`."""
+    return Data(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), n)
+
+
+def commit(root: Path) -> str:
+    """The commit checked out in `root`, 12 digits, and "+" if a file there differs or is new."""
+    try:
+        top = _git(root, "rev-parse", "--show-toplevel")
+        if Path(top).resolve() != root.resolve():  # inside someone else's repository
+            return UNKNOWN
+        name = _git(root, "rev-parse", "--short=12", "HEAD")
+        return name + ("+" if _git(root, "status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):  # no git here, no repository, no commit
+        return UNKNOWN
+
+
+def command(argv: Sequence[str]) -> str:
+    """The command line; a path outside the project is reduced to its last name."""
+    return shlex.join(["python", "-m", "analysis", *map(_shown, argv)])
+
+
+def _shown(argument: str) -> str:
+    option, equals, value = (
+        argument.rpartition("=") if argument.startswith("-") else ("", "", argument)
+    )
+    path = Path(value)
+    if not (path.is_absolute() or ".." in path.parts):
+        return argument
+    path = path.resolve()
+    inside = path.is_relative_to(ROOT)
+    return f"{option}{equals}{path.relative_to(ROOT) if inside else path.name}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
