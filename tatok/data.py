@@ -139,5 +139,6 @@ def load_batch(files: list[ImageFile], size: int) -> Tensor:
 
 
 def spread(files: list[ImageFile], n: int) -> list[ImageFile]:
-    """n files evenly spaced over the sorted list, so that every class has its share."""
-    return [files[(2 * j + 1) * len(files) // (2 * n)] for j in range(min(n, len(files)))]
+    """n files (or all, if fewer) evenly spaced over the list, so that every class has its share."""
+    n = min(n, len(files))
+    return [files[(2 * j + 1) * len(files) // (2 * n)] for j in range(n)]

@@ -49,10 +49,7 @@ class Codebook(nn.Module):
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Index of the nearest code, (..., d) -> (...); ties: lower index first."""
-        flat = latents.reshape(-1, latents.shape[-1])
-        # ||z - e||^2 up to ||z||^2, which is the same for every code
-        scores = torch.addmm(self.codes.square().sum(1), flat, self.codes.T, alpha=-2)
-        return scores.argmin(dim=1).reshape(latents.shape[:-1])
+        return nearest(latents.flatten(0, -2), self.codes).reshape(latents.shape[:-1])
 
     def forward(self, tokens: Tensor) -> Quantized:
         """(B, L, D) -> Quantized, gradients straight through to the latents."""
@@ -120,6 +117,15 @@ class Codebook(nn.Module):
         self.error.copy_((latents - self.codes[codes]).square().mean())
 
 
+def nearest(points: Tensor, centres: Tensor) -> Tensor:
+    """Index of the nearest centre, (n, d) and (K, d) -> (n,); ties: lower index first."""
+    norms = centres.square().sum(1)
+    # ||z - e||^2 up to ||z||^2, which is the same for every centre; in parts that fit a CPU's cache
+    parts = points.split(8192 if points.is_cuda else 256)
+    found = [torch.addmm(norms, part, centres.T, alpha=-2).argmin(1) for part in parts]
+    return torch.cat(found)
+
+
 def kmeans(points: Tensor, size: int, generator: torch.Generator, rounds: int = 12) -> Tensor:
     """Lloyd's algorithm from random points: (n, d) -> `size` centres; empty cells are re-seeded."""
     n = len(points)
@@ -127,12 +133,9 @@ def kmeans(points: Tensor, size: int, generator: torch.Generator, rounds: int = 
         raise ValueError(f"k-means needs at least {size} points, not {n}.")
     centres = points[torch.randperm(n, generator=generator)[:size]].clone()
     for _ in range(rounds):
-        norms = centres.square().sum(1)
-        nearest = torch.cat(
-            [torch.addmm(norms, part, centres.T, alpha=-2).argmin(1) for part in points.split(8192)]
-        )
-        count = torch.bincount(nearest, minlength=size).to(points)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        won = nearest(points, centres)
+        count = torch.bincount(won, minlength=size).to(points)
+        sums = torch.zeros_like(centres).index_add_(0, won, points)
         empty = (count == 0).nonzero()[:, 0]
         centres = sums / count.clamp(min=1)[:, None]
         centres[empty] = points[torch.randint(n, (len(empty),), generator=generator)]
