@@ -222,7 +222,10 @@ class Trainer:
     def _checkpoint(self, seconds: float, terms: dict[str, float]) -> None:
         self.hours += seconds / 3600
         if self.world.rank == 0:
+            # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)
+            self._save()
+            self.task.save(self.ema, self.options.out, self.record())
             row = {
                 "images": self.seen,
                 "hours": round(self.hours, 4),
@@ -231,8 +234,6 @@ class Trainer:
             }
             row |= self.task.validate(self.ema)
             self._log(row)
-            self._save()
-            self.task.save(self.ema, self.options.out, self.record())
         if self.world.size > 1:
             dist.barrier()
 

@@ -112,8 +112,7 @@ class TokenizerTask:
     @torch.no_grad()
     def validate(self, model: TaTok) -> dict[str, float]:
         """PSNR on the fixed validation images, life of the codebooks, mean N at eps = 0.05."""
-        for name in ("patch_codebook", "global_codebook"):
-            getattr(model, name).live = bool(self.live)
+        self._quantize_like_ours(model)
         x = self.validation.to(model.encoder.queries.device)
         M, k = model.config.num_patches, model.config.k
         row = {}
@@ -149,6 +148,7 @@ class TokenizerTask:
         """Weights that can ship, and a grid of pictures: original, all, a quarter, no patches."""
         M, k = model.config.num_patches, model.config.k
         x = self.validation[:12]
+        self._quantize_like_ours(model)
         calibrate(model, self.validation.to(model.encoder.queries.device))
         record |= {
             "weights": asdict(self.weights),
@@ -158,6 +158,10 @@ class TokenizerTask:
         model.save_pretrained(folder, extra=record)
         rows = [x, *(self.images(model, k, n)[:12].cpu() for n in (M, M // 4, 0))]
         save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)
+
+    def _quantize_like_ours(self, model: TaTok) -> None:
+        """An averaged copy of the model quantizes, or not yet, as the model in training does."""
+        model.patch_codebook.live = model.global_codebook.live = bool(self.live)
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs beside model and optimizer."""
