@@ -1,0 +1,1 @@
+"""The page: one module per tab, each with a `build` function, and the components they share."""

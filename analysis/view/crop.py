@@ -1,0 +1,82 @@
+"""Choosing a picture and the square of it that is tokenized."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from analysis.view.files import source
+from tatok.images import BadImage, open_image
+
+PREVIEW_SIDE = 480  # pixels
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A picture file that could be read, kept for the session on the server's side only."""
+
+    path: str
+    id: str
+
+
+def upload_field(**options) -> gr.Image:
+    """A gr.Image that takes a file or the clipboard. Listen with preprocess=False and `uploaded`.
+
+    Gradio's own preprocessing would open the picture with Pillow; our loader judges it instead.
+    """
+    return gr.Image(
+        type="filepath", image_mode=None, sources=["upload", "clipboard"], buttons=[], **options
+    )
+
+
+def uploaded(payload: object, folder: str) -> str | None:
+    """The path of the file that `upload_field` sent, or None. BadImage if outside `folder`.
+
+    `folder` is the component's GRADIO_CACHE. A hand-made request can name any file of the server.
+    """
+    path = payload.get("path") if isinstance(payload, Mapping) else None
+    if path is None:
+        return None
+    try:
+        real = Path(path).resolve()
+        if real.is_relative_to(Path(folder).resolve()):
+            return str(real)
+    except (TypeError, ValueError, OSError, RuntimeError):
+        pass  # no text, a null byte, a name too long, a loop of links
+    raise BadImage("The picture has to be uploaded.")
+
+
+def crop_view(channel: str) -> gr.HTML:
+    """The component; it announces `{picture, box}` as DOM events named `channel`."""
+    return gr.HTML(
+        value=None,
+        html_template=source("crop.html"),
+        css_template=source("crop.css"),
+        js_on_load=source("crop.js"),
+        apply_default_css=False,
+        elem_id="crop-view",
+        channel=channel,
+    )
+
+
+def accept(path: str) -> tuple[Accepted, dict]:
+    """A picture file -> what the session keeps, and the value of `crop_view`. Raises BadImage."""
+    image = open_image(path)
+    accepted = Accepted(path, hashlib.sha256(str(path).encode()).hexdigest()[:16])
+    preview = image.copy()
+    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    preview.save(buffer, "JPEG", quality=88)
+    return accepted, {
+        "id": accepted.id,
+        "name": Path(path).name[:80],
+        "width": image.width,
+        "height": image.height,
+        "preview": "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"),
+    }

@@ -1,0 +1,81 @@
+"""The patch view: one custom component that draws and computes all that needs no pixels."""
+
+from __future__ import annotations
+
+import base64
+
+import gradio as gr
+import numpy as np
+from torch import Tensor
+
+from analysis.view.engine import Engine, Result, Square
+from analysis.view.files import source
+from analysis.view.state import Settings
+from tatok import Selection
+from tatok.entropy import ESTIMATORS
+from tatok.images import to_pil
+
+SCRIPTS = ("selection.js", "colour.js", "panels.js", "curve.js", "patch_view.js")
+
+
+def patch_view(channel: str, defaults: Settings) -> gr.HTML:
+    """The component. It listens to DOM events named `channel` whose detail holds new settings.
+
+    Its own event `ask` carries the settings it wants drawn; the answer is `reply` below.
+    """
+    return gr.HTML(
+        value=None,
+        html_template=source("patch_view.html"),
+        css_template=source("patch_view.css"),
+        js_on_load=source(*SCRIPTS),
+        apply_default_css=False,
+        elem_id="patch-view",
+        channel=channel,
+        defaults={
+            "epsilon": defaults.epsilon,
+            "k": defaults.k,
+            "estimator": defaults.estimator,
+            "policy": defaults.policy,
+            "target_psnr": defaults.target_psnr,
+        },
+    )
+
+
+def map_key(square: Square, settings: Settings) -> str:
+    """What the entropy map depends on."""
+    return f"{square.key}|{settings.k}|{settings.estimator}|{settings.target_psnr}"
+
+
+def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
+    """All that the browser needs to filter by itself, sent once per picture, k and estimator."""
+    config = engine.model.config
+    base: Selection = engine.entropy(square, settings.k, settings.estimator, settings.target_psnr)
+    return {
+        "key": map_key(square, settings),
+        "size": config.image_size,
+        "grid": config.grid,
+        "stride": config.stride,
+        "layout": config.layout,
+        "codebook_size": config.codebook_size,
+        "from_globals": ESTIMATORS[settings.estimator].from_globals,
+        "picture": rgb_base64(square.x),
+        "entropy": base.entropy[0].tolist(),  # JSON keeps float64 exactly
+        "minimum": float(base.minimum[0]),
+        "unit": base.unit,
+        "codes": engine.codes(square, settings.k).tolist(),
+    }
+
+
+def pixels_reply(result: Result) -> dict:
+    """The reconstruction and what is measured on it."""
+    return {
+        "image": rgb_base64(result.image),
+        "keep": "".join("1" if kept else "0" for kept in result.selection.keep[0].tolist()),
+        "psnr": result.statistics.psnr,
+        "ssim": result.statistics.ssim,
+    }
+
+
+def rgb_base64(x: Tensor) -> str:
+    """(1, 3, S, S) in [-1, 1] -> base64 of S * S * 3 bytes, row by row."""
+    return base64.b64encode(np.asarray(to_pil(x)).tobytes()).decode("ascii")

@@ -1,0 +1,42 @@
+"""TaTok Studio: assembles the page from its tabs and launches it. Nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from analysis.view import endpoint, page, tokenize
+from analysis.view.engine import Engine
+from analysis.view.picker import example_files
+from tatok import TaTok
+
+ASSETS = Path(__file__).parent / "assets"
+LAUNCH = {
+    "theme": gr.themes.Default(primary_hue="blue", neutral_hue="gray"),
+    "css": page.css(),
+    "max_file_size": "30mb",
+    "run_history": False,
+    "footer_links": ["api", "gradio", "settings"],
+}
+
+
+def build(weights: str | Path, examples: Path) -> gr.Blocks:
+    """The page for the checkpoint in a folder or on the Hub, with the pictures of `examples`."""
+    model = TaTok.from_pretrained(weights)
+    engine = Engine(model)
+    with gr.Blocks(
+        title=page.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
+    ) as demo:
+        page.heading()
+        with gr.Tabs(), gr.Tab("Tokenize"):
+            tokenize.build(demo, engine, example_files(examples))
+        page.weights_line(model, TaTok.training_record(weights))
+        endpoint.build(engine)
+    return demo.queue(max_size=64)
+
+
+if __name__ == "__main__":
+    demo = build(os.environ.get("TATOK_WEIGHTS", ASSETS / "demo"), ASSETS / "examples")
+    demo.launch(**LAUNCH)

@@ -1,0 +1,147 @@
+"""The app's own server, a Chromium, and pages that fail on any console error or foreign request.
+
+Without Chromium these tests are skipped; with TATOK_REQUIRE_BROWSER=1 a skip counts as a failure.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 180  # importing torch and loading the weights on a slow machine
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and os.environ.get("TATOK_REQUIRE_BROWSER") == "1"
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although TATOK_REQUIRE_BROWSER=1: {report.longrepr[2]}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium from the PATH."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is on the PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The address of `python app.py`, started for this session on a free port."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+    }
+    url = f"http://127.0.0.1:{port}"
+    log = folder / "app.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_serving(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_serving(url: str, process: subprocess.Popen, log: Path) -> None:
+    direct = build_opener(ProxyHandler({}))  # this machine is not behind a proxy
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with direct.open(url, timeout=5):
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"app.py does not serve:\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str):
+    """A function that opens the app in a window of its own and returns the page.
+
+    Its keywords are those of playwright's `new_context`, such as `viewport`, `color_scheme` and
+    `is_mobile`; `path` is the part of the address after the host. When the test ends, no page may
+    have logged an error, thrown one, or sent a request to another host.
+    """
+    problems: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_(path: str = "/", **options) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        watch(context, problems)
+        page = context.new_page()
+        page.goto(server + path)
+        page.locator(".gradio-container").first.wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not problems, "\n".join(problems)
+
+
+def watch(context: BrowserContext, problems: list[str]) -> None:
+    """Append to `problems` whatever a page of this context should not do."""
+
+    def on_console(message) -> None:
+        if message.type == "error":
+            problems.append(f"console: {message.text} ({message.location.get('url')})")
+
+    def on_request(request) -> None:
+        # data: and blob: addresses have no host
+        if urlsplit(request.url).hostname not in (None, "127.0.0.1", "localhost"):
+            problems.append(f"request to another host: {request.url}")
+
+    context.on("console", on_console)
+    context.on("weberror", lambda error: problems.append(f"uncaught: {error.error}"))
+    context.on("request", on_request)
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    """The app in a desktop window."""
+    return open_page()

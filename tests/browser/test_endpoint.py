@@ -1,0 +1,82 @@
+"""The public endpoint, called as a program would."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from analysis.view.engine import Engine
+from analysis.view.picker import example_files
+from analysis.view.state import Settings
+from tatok import TaTok
+from tatok.images import to_pil
+
+ASSETS = Path(__file__).parents[2] / "assets"
+PICTURE = example_files(ASSETS / "examples")[0]
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return Client(server, verbose=False)
+
+
+def call(client, picture=PICTURE, **changes):
+    values = {"epsilon": 0.2, "k": 8, "estimator": "gaussian", "policy": "dtf"} | changes
+    return client.predict(handle_file(str(picture)), *values.values(), api_name="/tokenize")
+
+
+def test_one_endpoint_is_public(client):
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/tokenize"]
+
+
+@pytest.mark.parametrize("policy", ["dtf", "random"])
+def test_same_numbers_as_python(client, policy):
+    engine = Engine(TaTok.from_pretrained(ASSETS / "demo"))
+    settings = Settings(0.2, 8, "gaussian", policy)
+    result = engine.tokenize(engine.square(str(PICTURE), None), settings)
+    path, numbers = call(client, policy=policy)
+    expected = asdict(result.statistics)
+    assert numbers.keys() == expected.keys()
+    for name, value in expected.items():
+        exact = isinstance(value, str | int)
+        assert numbers[name] == (value if exact else pytest.approx(value, rel=1e-4)), name
+    difference = np.abs(
+        np.asarray(Image.open(path).convert("RGB"), int) - np.asarray(to_pil(result.image), int)
+    )
+    assert difference.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"epsilon": 1.0}, "ε must lie in [0, 1)."),
+        ({"epsilon": -0.1}, "ε must lie in [0, 1)."),
+        ({"k": 999}, "k must be a whole number"),
+        ({"k": 2.5}, "k must be a whole number"),
+        ({"estimator": "oracle"}, "The estimator must be one of"),
+        ({"policy": "best"}, "The policy must be one of"),
+    ],
+)
+def test_out_of_range_is_one_sentence(client, changes, sentence):
+    with pytest.raises(AppError) as caught:
+        call(client, **changes)
+    assert sentence in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_file_of_the_server_is_refused(client):
+    named = {"path": str(PICTURE.resolve())}  # unmarked: the client sends it as it is
+    with pytest.raises(AppError, match="has to be uploaded"):
+        client.predict(named, 0.2, 8, "rate", "dtf", api_name="/tokenize")
+
+
+def test_a_damaged_picture_is_one_sentence_and_the_app_goes_on(client, tmp_path):
+    bad = tmp_path / "damaged.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    with pytest.raises(AppError, match="damaged.png"):
+        call(client, bad)
+    assert call(client)[1]["k"] == 8

@@ -1,0 +1,77 @@
+"""The filtering that runs in the browser is the filtering of tatok, to the last bit."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.view.files import source
+from tatok import filtering
+from tatok.tokens import place_bits
+
+RUN_DTF = """
+([base64, M, epsilon, minimums]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const all = new Float64Array(bytes.buffer);
+  return minimums.map((minimum, row) => {
+    const ranked = Selection.rank(all.subarray(row * M, (row + 1) * M));
+    const found = Selection.dtf(ranked, epsilon, minimum);
+    return [found.count, found.tau, found.keep.join("")];
+  });
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def script(browser):
+    """A blank page that holds selection.js."""
+    blank = browser.new_page()
+    blank.add_script_tag(content=source("selection.js") + "\nwindow.Selection = Selection;")
+    yield blank
+    blank.close()
+
+
+def entropies(rng: np.random.Generator, rows: int, M: int) -> np.ndarray:
+    """(rows, M): plain values, many ties, many zeros, all equal or zero, 600 decades."""
+    plain = rng.gamma(1.0, 300.0, (rows, M))
+    ties = rng.integers(0, 4, (rows, M)).astype(float) * 0.1
+    zeros = plain * (rng.random((rows, M)) < 0.2)
+    equal = np.repeat(rng.integers(0, 3, (rows, 1)) * 0.3, M, axis=1)
+    wide = 10 ** rng.uniform(-300, 300, (rows, M))
+    return np.choose(rng.integers(0, 5, (rows, 1)), [plain, ties, zeros, equal, wide])
+
+
+@pytest.mark.parametrize("M", [1, 2, 17, 256, 441])
+def test_dtf_of_the_browser_is_dtf_of_python(script, M):
+    """10,000 maps over the five sizes."""
+    rng = np.random.default_rng(M)
+    for _ in range(20):
+        H = entropies(rng, 100, M)
+        epsilon = float(rng.choice([0.0, 0.05, 0.15, 0.95, rng.random()]))
+        T = H.sum(1) * rng.choice([0.0, 0.0, 0.5, 1.0, 1.2], 100)
+        data = base64.b64encode(H.tobytes()).decode()
+        found = filtering.dtf(torch.from_numpy(H), epsilon, torch.from_numpy(T))
+        rows = script.evaluate(RUN_DTF, [data, M, epsilon, T.tolist()])
+        assert [row[0] for row in rows] == found.count.tolist()
+        # a large whole number comes back from the browser as an int
+        assert [float(row[1]) for row in rows] == found.threshold.tolist()
+        kept = ["".join("01"[int(v)] for v in row) for row in found.keep.tolist()]
+        assert [row[2] for row in rows] == kept
+
+
+@pytest.mark.parametrize("M", [16, 256, 441])
+def test_policies_and_place_bits_of_the_browser(script, M):
+    N = torch.arange(1, M + 1)
+    for name in ("first", "last", "uniform"):
+        masks = script.evaluate(
+            "([name, M]) => Array.from({length: M}, (_, i) =>"
+            " Selection.keep(name, {count: i + 1}, M).join(''))",
+            [name, M],
+        )
+        expected = getattr(filtering, name)(M, N)
+        assert masks == ["".join("01"[int(v)] for v in row) for row in expected.tolist()]
+    bits = script.evaluate(
+        "(M) => Array.from({length: M + 1}, (_, N) => Selection.placeBits(M, N))", M
+    )
+    assert bits == [place_bits(M, N) for N in range(M + 1)]
