@@ -1,7 +1,8 @@
-"""What one reconstruction cost and how good it is: the numbers that page and command line print."""
+"""What one reconstruction cost and how good it is: the numbers that page and command line show."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,43 +11,58 @@ from tatok.filtering import Selection
 from tatok.quality import psnr, ssim
 from tatok.tokens import Tokens
 
+REFERENCE_TOKENS = 256  # what the usual 16 x 16 tokenizers spend on a 256 x 256 picture
+
 
 @dataclass(frozen=True)
 class Report:
-    """Numbers of one picture. Ratios are how many times fewer tokens than M, and than 256."""
+    """The numbers of one picture.
 
-    patches: int  # N
-    global_tokens: int  # k
-    tokens: int  # k + N
-    ratio_to_all: float  # M / (k + N); infinite if there is no token
-    ratio_to_256: float
+    kept (N) of `patches` (M); tokens k + N; the ratios are tokens per M and per 256; bits by
+    Tokens.bits, and per pixel of the S x S picture; psnr in dB (None: the pixels are equal) and
+    ssim of the clipped pictures; `binding` is the constraint of Eq. 5 that fixes N; tau (NaN where
+    N was given by hand), H_total and T in `unit`.
+    """
+
+    kept: int
+    patches: int
+    k: int
+    tokens: int
+    ratio_patches: float
+    ratio_256: float
     bits: int
     bits_per_pixel: float
-    psnr: float  # dB
+    psnr: float | None
     ssim: float
-    total: float  # H_total, in the estimator's unit
-    threshold: float  # tau; NaN where N was given by hand
     binding: str
+    threshold: float
+    total: float
+    minimum: float
     unit: str
+    estimator: str
+    policy: str
 
 
-def report(x: Tensor, y: Tensor, selection: Selection, tokens: Tokens, row: int = 0) -> Report:
-    """Numbers of one image of a batch: x and y (B, 3, S, S) in [-1, 1]."""
-    x, y = x[row : row + 1], y[row : row + 1]
-    M, k, N = tokens.patch_codes.shape[1], tokens.global_codes.shape[1], int(tokens.count[row])
-    bits = int(tokens.bits()[row])
+def report(x: Tensor, y: Tensor, selection: Selection, tokens: Tokens) -> Report:
+    """Numbers of one picture x and its reconstruction y, (1, 3, S, S) in [-1, 1], clipped."""
+    N, M, k = int(tokens.count[0]), tokens.patch_codes.shape[1], tokens.global_codes.shape[1]
+    bits, decibels = int(tokens.bits()[0]), float(psnr(x, y)[0])
     return Report(
-        patches=N,
-        global_tokens=k,
+        kept=N,
+        patches=M,
+        k=k,
         tokens=k + N,
-        ratio_to_all=M / (k + N) if k + N else float("inf"),
-        ratio_to_256=256 / (k + N) if k + N else float("inf"),
+        ratio_patches=(k + N) / M,
+        ratio_256=(k + N) / REFERENCE_TOKENS,
         bits=bits,
         bits_per_pixel=bits / (x.shape[2] * x.shape[3]),
-        psnr=psnr(x, y).item(),
-        ssim=ssim(x, y).item(),
-        total=selection.total[row].item(),
-        threshold=selection.threshold[row].item(),
-        binding=selection.binding[row],
+        psnr=decibels if math.isfinite(decibels) else None,
+        ssim=float(ssim(x, y)[0]),
+        binding=selection.binding[0],
+        threshold=float(selection.threshold[0]),
+        total=float(selection.total[0]),
+        minimum=float(selection.minimum[0]),
         unit=selection.unit,
+        estimator=selection.estimator,
+        policy=selection.policy,
     )

@@ -7,14 +7,16 @@ costs one decoding, not a new encoding.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from analysis.view.state import Settings, Statistics, statistics
-from tatok import Encoding, Selection, TaTok, Tokens, filtering, load_image
+from analysis.view.state import Settings
+from tatok import Encoding, Selection, TaTok, Tokens, load_image
+from tatok.report import Report, report
+from tatok.tokenizer import Evidence
 
 Box = tuple[int, int, int]  # left, top, side in pixels of the upright original
 CACHED = 48  # entries per cache; at most a few megabytes each, so the caches stay below 200 MB
@@ -35,7 +37,7 @@ class Result:
     selection: Selection
     tokens: Tokens
     image: Tensor
-    statistics: Statistics
+    statistics: Report
 
 
 class Engine:
@@ -46,7 +48,7 @@ class Engine:
         self.square = lru_cache(CACHED)(self._square)
         self.encode = lru_cache(CACHED)(self._encode)
         self.codes = lru_cache(CACHED)(self._codes)
-        self.entropy = lru_cache(CACHED)(self._entropy)
+        self.measure = lru_cache(CACHED)(self._measure)
 
     def _square(self, path: str, box: Box | None) -> Square:
         """The square `box` of a picture file (None: the centre). Raises BadImage."""
@@ -65,29 +67,20 @@ class Engine:
         return self.model.quantize(encoding, everything).patch_codes[0]
 
     @torch.inference_mode()
-    def _entropy(
+    def _measure(
         self, square: Square, k: int, estimator: str, target_psnr: float | None
-    ) -> Selection:
-        """H, T and H_total, which do not depend on ε or the policy (here: ε = 0, policy dtf)."""
-        return self.model.select(
-            self.encode(square, k), 0.0, estimator=estimator, target_psnr=target_psnr
-        )
+    ) -> Evidence:
+        """H and T, which depend neither on ε nor on the policy."""
+        return self.model.measure(self.encode(square, k), estimator, target_psnr)
 
     @torch.inference_mode()
     def select(self, square: Square, settings: Settings) -> Selection:
         """What `TaTok.select` returns for these settings, from the remembered entropies."""
-        base = self.entropy(square, settings.k, settings.estimator, settings.target_psnr)
-        found = filtering.dtf(base.entropy, settings.epsilon, base.minimum)
-        T, H_total = base.minimum[0], found.total[0]
-        binding = "minimum" if T > (1 - settings.epsilon) * H_total else "loss rate"
-        encoding = self.encode(square, settings.k)
-        return replace(
-            base,
-            keep=self.model._keep(settings.policy, encoding, base.entropy, found.count, None),
-            count=found.count,
-            threshold=found.threshold,
-            binding=("unreachable" if T > H_total else binding,),
-            policy=settings.policy,
+        return self.model.filter(
+            self.encode(square, settings.k),
+            self.measure(square, settings.k, settings.estimator, settings.target_psnr),
+            settings.epsilon,
+            settings.policy,
         )
 
     @torch.inference_mode()
@@ -96,5 +89,4 @@ class Engine:
         selection = self.select(square, settings)
         tokens = self.model.quantize(self.encode(square, settings.k), selection)
         image = self.model.decode(tokens)
-        numbers = statistics(selection, tokens, square.x, image, settings.epsilon)
-        return Result(selection, tokens, image, numbers)
+        return Result(selection, tokens, image, report(square.x, image, selection, tokens))

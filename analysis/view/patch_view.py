@@ -11,7 +11,6 @@ from torch import Tensor
 from analysis.view.engine import Engine, Result, Square
 from analysis.view.files import source
 from analysis.view.state import Settings
-from tatok import Selection
 from tatok.entropy import ESTIMATORS
 from tatok.images import to_pil
 
@@ -49,7 +48,7 @@ def map_key(square: Square, settings: Settings) -> str:
 def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
     """All that the browser needs to filter by itself, sent once per picture, k and estimator."""
     config = engine.model.config
-    base: Selection = engine.entropy(square, settings.k, settings.estimator, settings.target_psnr)
+    base = engine.measure(square, settings.k, settings.estimator, settings.target_psnr)
     return {
         "key": map_key(square, settings),
         "size": config.image_size,
@@ -61,7 +60,7 @@ def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
         "picture": rgb_base64(square.x),
         "entropy": base.entropy[0].tolist(),  # JSON keeps float64 exactly
         "minimum": float(base.minimum[0]),
-        "unit": base.unit,
+        "unit": ESTIMATORS[settings.estimator].unit,
         "codes": engine.codes(square, settings.k).tolist(),
     }
 

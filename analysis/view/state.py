@@ -1,4 +1,4 @@
-"""What the page asks for and what it shows, as plain values. Knows nothing of Gradio."""
+"""What the page may ask for, as plain values. Knows nothing of Gradio."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from analysis.metrics import psnr, ssim
-from tatok import Selection, TokenizerConfig, Tokens
+from tatok import TokenizerConfig
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 
-REFERENCE_TOKENS = 256  # what the usual 16 x 16 tokenizers spend on a 256 x 256 picture
 TARGET_PSNR = (5.0, 60.0)  # dB, the range that the page accepts
 
 
@@ -70,61 +66,3 @@ def _name(value: object, what: str, names) -> str:
     if not isinstance(value, str) or value not in names:
         raise BadSetting(f"{what} must be one of {', '.join(names)}.")
     return value
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """The numbers under the figure, for one picture.
-
-    kept (N) of `patches` (M); tokens k + N; the ratios are tokens per M and per 256; bits by
-    Tokens.bits, and per pixel of the S x S picture; psnr in dB (None: the pixels are equal) and
-    ssim of the clipped pictures; `binding` is the constraint of Eq. 5 that fixes N; tau, H_total
-    and T in `unit`.
-    """
-
-    kept: int
-    patches: int
-    k: int
-    tokens: int
-    ratio_patches: float
-    ratio_256: float
-    bits: int
-    bits_per_pixel: float
-    psnr: float | None
-    ssim: float
-    binding: str
-    threshold: float
-    total: float
-    minimum: float
-    unit: str
-    epsilon: float
-    estimator: str
-    policy: str
-
-
-def statistics(
-    selection: Selection, tokens: Tokens, x: Tensor, y: Tensor, epsilon: float
-) -> Statistics:
-    """Numbers of one picture x and its reconstruction y, (1, 3, S, S) in [-1, 1], clipped."""
-    N, M, k = int(tokens.count[0]), tokens.patch_codes.shape[1], tokens.global_codes.shape[1]
-    bits, decibels = int(tokens.bits()[0]), float(psnr(x, y)[0])
-    return Statistics(
-        kept=N,
-        patches=M,
-        k=k,
-        tokens=k + N,
-        ratio_patches=(k + N) / M,
-        ratio_256=(k + N) / REFERENCE_TOKENS,
-        bits=bits,
-        bits_per_pixel=bits / (x.shape[2] * x.shape[3]),
-        psnr=decibels if math.isfinite(decibels) else None,
-        ssim=float(ssim(x, y)[0]),
-        binding=selection.binding[0],
-        threshold=float(selection.threshold[0]),
-        total=float(selection.total[0]),
-        minimum=float(selection.minimum[0]),
-        unit=selection.unit,
-        epsilon=epsilon,
-        estimator=selection.estimator,
-        policy=selection.policy,
-    )

@@ -44,7 +44,7 @@ def test_reconstruct_prints_the_report_and_writes_the_picture(files, capsys, mon
     tokens = model.quantize(encoding, selection)
     y = model.decode(tokens)
     numbers = report(x, y, selection, tokens)
-    assert 0 < numbers.patches < 16
+    assert 0 < numbers.kept < 16
     for name, value in vars(numbers).items():
         if isinstance(value, float):
             assert float(printed[name]) == pytest.approx(value, rel=1e-3)
