@@ -48,6 +48,7 @@ class RunOptions:
     seed: int = 0
     save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
     workers: int = 1
+    bf16: bool = False  # mixed precision on a CPU too (pays with AVX512-BF16 or AMX); a GPU has it
     resume: bool = False
 
 
@@ -111,10 +112,13 @@ class Trainer:
         self.task, self.options, self.world = task, options, World.join()
         task.model.to(self.world.device).train()
         self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
-        if self.world.device.type == "cuda":  # on a CPU it gains nothing
-            for module in task.model.modules():
-                if isinstance(module, Block):
-                    module.compile()
+        on_gpu = self.world.device.type == "cuda"
+        self.half = on_gpu or options.bf16
+        for module in task.model.modules():
+            if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
+                module.compile()
+            elif isinstance(module, Block) and self.half:
+                module.attn.fused_attn = False  # a CPU's fused kernel is the slower one in bfloat16
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
@@ -184,7 +188,7 @@ class Trainer:
         options, world = self.options, self.world
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.seen, self.seen - self.began, options)
-        with torch.autocast(world.device.type, torch.bfloat16, enabled=world.device.type == "cuda"):
+        with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
             loss, terms = self.task.loss(batch, self.seen, world)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
