@@ -31,7 +31,7 @@ def build(weights: str | Path, examples: Path) -> gr.Blocks:
     ) as demo:
         page.heading()
         with gr.Tabs(), gr.Tab("Tokenize"):
-            tokenize.build(demo, engine, example_files(examples))
+            tokenize.build(engine, example_files(examples))
         page.weights_line(model, TaTok.training_record(weights))
         endpoint.build(engine)
     return demo.queue(max_size=64)

@@ -1,8 +1,9 @@
-"""Command line: python -m analysis evaluate | validation-list."""
+"""Command line: python -m analysis evaluate | generation | validation-list."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import torch
 
+from analysis import commands, generation, lab
 from analysis.evaluate import BadData, evaluate, find, markdown, read_list, validation_list
-from analysis.extractors import Lite0
-from analysis.provenance import describe_list, provenance
+from analysis.extractors import IMAGENETTE, Lite0
+from analysis.provenance import Data, describe_list, provenance
+from analysis.results import BadResult, save
 from tatok.data import EmptyFolder, list_images
+from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
+from tatok.sampling import SamplingOptions
 from tatok.tokenizer import TaTok
 
 VALIDATION = Path(__file__).resolve().parents[1] / "assets" / "validation.txt"
@@ -43,6 +48,35 @@ def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     if args.out:
         values = {"provenance": asdict(origin), **asdict(report)}
         _write(args.out, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
+    """Print the generator's part of the model card; write it with its provenance."""
+    if args.out:
+        _check_writable(args.out)
+    tokenizer = TaTok.from_pretrained(args.weights)
+    generator = MaskGIT.from_pretrained(args.weights)
+    same = {"steps": args.steps, "epsilon": args.epsilon, "seed": args.seed}
+    pairs = itertools.product(args.guidance, args.temperature)
+    try:
+        generator.check_tokenizer(tokenizer)
+        settings = [SamplingOptions(guidance=g, temperature=t, **same) for g, t in pairs]
+    except ValueError as error:
+        raise BadData(str(error)) from error
+    record = MaskGIT.training_record(args.weights)
+    folders = generation.class_folders(generator, record)
+    pictures = generation.find_pictures(args.data, folders, args.n, args.train_limit)
+    extractor = Lite0().to(memory_format=torch.channels_last)
+    features = generation.training_features(
+        pictures.training, tokenizer.config.image_size, extractor, args.cache
+    )
+    judge = generation.Judge(extractor, features, tuple(map(IMAGENETTE.get, folders)))
+    data = Data("*/train", pictures.sha256, len(features))
+    origin = provenance(generator, record, data, args.seed, extractor.name, argv)
+    result = generation.measure(tokenizer, generator, judge, pictures.held_out, settings, origin)
+    print(f"{generation.markdown(result)}\n\n{origin.line()}")
+    if args.out:
+        save(result, args.out)
 
 
 def run_validation_list(args: argparse.Namespace, argv: list[str]) -> None:
@@ -83,11 +117,27 @@ def parser() -> argparse.ArgumentParser:
     card.add_argument("--out", type=Path, help="JSON file with the table and its provenance")
     card.set_defaults(run=run_evaluate)
 
+    drawn = verbs.add_parser("generation", help="gFD and more of the generator", **show)
+    drawn.add_argument("--weights", required=True, help="folder or hub id")
+    drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
+    drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
+    drawn.add_argument("--guidance", type=float, nargs="+", default=[1.5, 2.5, 4.0])
+    drawn.add_argument("--temperature", type=float, nargs="+", default=[0.8, 1.0])
+    drawn.add_argument("--steps", type=int, default=8)
+    drawn.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")
+    drawn.add_argument("--seed", type=int, default=0)
+    drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
+    drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
+    drawn.add_argument("--out", type=Path, help="JSON file with the table and its provenance")
+    drawn.set_defaults(run=run_generation)
+
     names = verbs.add_parser("validation-list", help="make the fixed list of images", **show)
     names.add_argument("--data", type=Path, required=True, help="folder with */val folders")
     names.add_argument("--n", type=int, default=500, help="names, the same number from each")
     names.add_argument("--out", type=Path, default=VALIDATION)
     names.set_defaults(run=run_validation_list)
+    commands.add(verbs)
+    lab.add(verbs)
     return top
 
 
@@ -97,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     try:
         args.run(args, argv)
-    except (BadData, BadImage, BadCheckpoint, EmptyFolder) as error:
+    except (BadData, BadImage, BadCheckpoint, BadResult, EmptyFolder) as error:
         sys.exit(str(error))
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis.extractors import FeatureExtractor
-from analysis.metrics import RFD, rfd
-from analysis.runner import Result, Setting, run
+from analysis.metrics import FrechetDistance, rfd
+from analysis.runner import Result, Setting, bits_of_counts, run
 from tatok.config import TokenizerConfig
 from tatok.data import ImageFile, list_images, spread
 from tatok.entropy import ESTIMATORS
@@ -124,7 +124,7 @@ class Row:
     count_deviation: float | None
     bits: float | None
     psnr: tuple[SetPSNR, ...]
-    rfd: RFD | None
+    rfd: FrechetDistance | None
 
 
 @dataclass(frozen=True)
@@ -167,47 +167,25 @@ def plan(model: TaTok) -> list[Line]:
         for policy, estimator in _policies():
             features = policy != "dtf" or estimator == own
             setting = Setting(k, N, None, estimator, policy, features)
-            lines.append(Line(f"Policies at N = {N}", _name(setting), setting))
+            lines.append(Line(f"Policies at N = {N}", setting.label, setting))
         budget = int(bits_of_counts(model, Setting(k, N, estimator=own))[N])
         for policy, estimator in _policies():
             setting = Setting(k, N, None, estimator, policy)
             n = int((bits_of_counts(model, setting) <= budget).nonzero().max())
             if n != N:
                 section = f"Policies at {budget:,} bits, those of DTF ({own}) with N = {N}"
-                lines.append(Line(section, _name(setting), replace(setting, count=n)))
+                lines.append(Line(section, setting.label, replace(setting, count=n)))
     for epsilon in EPSILONS:
         for estimator in ESTIMATORS:
             setting = Setting(k, epsilon=epsilon, estimator=estimator)
-            lines.append(Line(f"N at ε = {epsilon}", _name(setting), setting))
+            lines.append(Line(f"N at ε = {epsilon}", setting.label, setting))
     return lines
-
-
-def bits_of_counts(model: TaTok, setting: Setting) -> Tensor:
-    """Bits with N = 0..M patches, (M + 1,), kept by the setting's policy and estimator.
-
-    They depend on N and on who tells the decoder the places, which any image shows.
-    """
-    M, S = model.config.num_patches, model.config.image_size
-    with torch.no_grad():
-        encoding = model.encode(next(model.parameters()).new_zeros(1, 3, S, S), setting.k)
-        none = model.select(encoding, estimator=setting.estimator, policy=setting.policy, count=0)
-        tokens = model.quantize(encoding, none)
-    kept = torch.ones(M + 1, M, dtype=torch.bool).tril(-1)  # row N keeps N patches
-    return replace(
-        tokens,
-        global_codes=tokens.global_codes.expand(M + 1, -1),
-        patch_codes=torch.where(kept, 0, -1),
-    ).bits()
 
 
 def _policies() -> list[tuple[str, str | None]]:
     """Every policy with its estimators: only DTF has a choice where N is given."""
     rest = [(policy, None) for policy in POLICIES if policy != "dtf"]
     return [*(("dtf", estimator) for estimator in ESTIMATORS), *rest]
-
-
-def _name(setting: Setting) -> str:
-    return f"DTF, {setting.estimator}" if setting.policy == "dtf" else setting.policy
 
 
 # --- measuring -------------------------------------------------------------------------------
@@ -303,7 +281,7 @@ def codebook_use(k: int, result: Result) -> list[CodebookUse]:
     ]
 
 
-def _row(line: Line, result: Result, sets: Sequence[str], distance: RFD | None) -> Row:
+def _row(line: Line, result: Result, sets: Sequence[str], distance: FrechetDistance | None) -> Row:
     N = result.count.double()
     return Row(
         line.section,
@@ -339,13 +317,13 @@ def markdown(report: Report) -> str:
     tables = []
     for section in dict.fromkeys(row.section for row in report.rows):
         cells = [_cells(row) for row in report.rows if row.section == section]
-        tables.append(f"**{section}**\n\n{_table(head, cells)}")
+        tables.append(f"**{section}**\n\n{table(head, cells)}")
     head = ["codebook", "k", "tokens", "codes used", "perplexity"]
     cells = [
         [b.codebook, str(b.k), f"{b.tokens:,}", f"{100 * b.share:.1f} %", f"{b.perplexity:,.0f}"]
         for b in report.codebooks
     ]
-    tables.append(f"**Codebooks, all patches kept**\n\n{_table(head, cells)}")
+    tables.append(f"**Codebooks, all patches kept**\n\n{table(head, cells)}")
     return "\n\n".join(tables)
 
 
@@ -358,6 +336,7 @@ def _cells(row: Row) -> list[str]:
     return [row.name, count, bits, *(f"{part.psnr:.2f}" for part in row.psnr), distance]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Markdown; all columns but the first are numbers."""
     rule = ["---"] + ["---:"] * (len(head) - 1)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])

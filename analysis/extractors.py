@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -10,6 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatok.lite import LiteOutput, load_lite
+
+IMAGENETTE = {  # folder, a WordNet id → place among the 1000 logits of Lite0
+    "n01440764": 0,  # tench
+    "n02102040": 217,  # English springer
+    "n02979186": 482,  # cassette player
+    "n03000684": 491,  # chain saw
+    "n03028079": 497,  # church
+    "n03394916": 566,  # French horn
+    "n03417042": 569,  # garbage truck
+    "n03425413": 571,  # gas pump
+    "n03445777": 574,  # golf ball
+    "n03888257": 701,  # parachute
+}
 
 
 class ExtractorUnavailable(RuntimeError):
@@ -48,6 +62,12 @@ class Lite0(nn.Module):
 
 class Inception(nn.Module):
     """The InceptionV3 of the FID (d = 2048): what the published rFID and gFID are computed with.
+
+    As in the paper and in Hita, images and reconstructions are compared at 256 px whatever S is:
+    both are resized (bicubic, antialiased), clipped and rounded to 8 bits; the network then resizes
+    to 299 px as TensorFlow 1 did. An original is the S × S picture that the tokenizer saw, so for
+    S < 256 the detail that it never saw does not count. Not told by the paper, hence ours: the
+    resizing filter and the rounding.
 
     Needs the package torch-fidelity, and on first use downloads its weights (95 MB) into the
     torch.hub cache. Raises ExtractorUnavailable if either cannot be had.
@@ -91,6 +111,18 @@ class Inception(nn.Module):
         pixels = ((_resize(x, self.size) + 1) * 127.5).round().to(torch.uint8)
         (features,) = self.net(pixels)
         return features
+
+
+EXTRACTORS: dict[str, type] = {"lite0": Lite0, "inception": Inception}
+
+
+def extractor_or_lite0(name: str, say: Callable[[str], object]) -> FeatureExtractor:
+    """The extractor of that name; where it cannot be had, Lite0, and one sentence to `say`."""
+    try:
+        return EXTRACTORS[name]()
+    except ExtractorUnavailable as error:
+        say(f"{str(error).rstrip('.')}; {Lite0.name} is used instead.")
+        return Lite0()
 
 
 def _resize(x: Tensor, size: int) -> Tensor:

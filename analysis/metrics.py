@@ -32,11 +32,11 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class RFD:
-    """Fréchet distance between images and their reconstructions."""
+class FrechetDistance:
+    """A Fréchet distance between two sets of images, by their features."""
 
     value: float
-    n: int  # number of images
+    n: int  # images: of an rFD the originals, of a gFD the generated
     label: str  # with the extractor and N: show the value under no other name
 
 
@@ -63,17 +63,37 @@ def collect_features(batches: Iterable[Tensor], extractor: FeatureExtractor) -> 
 
 def rfd_label(extractor: FeatureExtractor, n: int) -> str:
     """The name under which an rFD is shown; "rFID" is kept for the Inception of the literature."""
-    distance = "rFID" if extractor.name == Inception.name else "rFD"
+    return f"r{_fd(extractor)} ({extractor.name}, N={n})"
+
+
+def gfd_label(extractor: FeatureExtractor, generated: int, real: int) -> str:
+    """The name under which a gFD is shown: of `generated` images against `real` ones."""
+    return f"g{_fd(extractor)} ({extractor.name}, N={generated} generated, {real} real)"
+
+
+def kid_label(extractor: FeatureExtractor, n: int) -> str:
+    """The name under which a kernel distance is shown; "KID" is kept for Inception."""
+    distance = "KID" if extractor.name == Inception.name else "Kernel distance"
     return f"{distance} ({extractor.name}, N={n})"
 
 
-def rfd(X: np.ndarray, Y: np.ndarray, extractor: FeatureExtractor) -> RFD:
+def rfd(X: np.ndarray, Y: np.ndarray, extractor: FeatureExtractor) -> FrechetDistance:
     """Fréchet distance from images to their reconstructions, row i of X to row i of Y, (n, d).
 
     The estimate is biased upward, the more the smaller N: compare at the same N and images only.
     """
     X, Y = _matrices(X, Y, paired=True)
-    return RFD(frechet_distance(X, Y), len(X), rfd_label(extractor, len(X)))
+    return FrechetDistance(frechet_distance(X, Y), len(X), rfd_label(extractor, len(X)))
+
+
+def gfd(X: np.ndarray, Y: np.ndarray, extractor: FeatureExtractor) -> FrechetDistance:
+    """Fréchet distance from real images X (n, d) to generated ones Y (m, d).
+
+    Two halves of one set of real images are not at 0: the bias is far larger than that of `rfd`.
+    """
+    X, Y = _matrices(X, Y)
+    label = gfd_label(extractor, len(Y), len(X))
+    return FrechetDistance(frechet_distance(X, Y), len(Y), label)
 
 
 def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
@@ -86,25 +106,10 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
     needs no square root of a (perhaps singular) matrix. Computed in float64.
     """
     X, Y = _matrices(X, Y)
-    A, B = _covariance_factor(X), _covariance_factor(Y)
+    A, B = covariance_factor(X), covariance_factor(Y)
     cross = np.linalg.norm(A @ B.T, "nuc")
     distance = np.square(X.mean(0) - Y.mean(0)).sum() + (A**2).sum() + (B**2).sum() - 2 * cross
     return max(0.0, float(distance))  # rounding can leave -1e-13 for equal sets
-
-
-def jackknife_fd(X: np.ndarray, Y: np.ndarray, groups: int = 20) -> float:
-    """Standard error of `frechet_distance` by the delete-a-group jackknife.
-
-    Group g is every row i of X and of Y with i mod `groups` = g, so a pair leaves together:
-    SE² = (G-1)/G Σ_g (FD_(g) - mean)². It says nothing of the bias. ValueError if a set has fewer
-    than two rows per group.
-    """
-    X, Y = _matrices(X, Y)
-    if groups < 2 or min(len(X), len(Y)) < 2 * groups:
-        raise ValueError(f"{groups} groups of two rows or more need at least {2 * groups} rows.")
-    of_x, of_y = np.arange(len(X)) % groups, np.arange(len(Y)) % groups
-    values = [frechet_distance(X[of_x != g], Y[of_y != g]) for g in range(groups)]
-    return float(np.sqrt((groups - 1) * np.var(values)))
 
 
 def kid(X: np.ndarray, Y: np.ndarray, paired: bool = False) -> float:
@@ -136,6 +141,10 @@ def bootstrap_interval(
     return Interval(low, high)
 
 
+def _fd(extractor: FeatureExtractor) -> str:
+    return "FID" if extractor.name == Inception.name else "FD"
+
+
 def _matrices(X: np.ndarray, Y: np.ndarray, paired: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """X and Y in float64; ValueError unless they are (n, d) and (m, d), paired: n = m."""
     X, Y = np.asarray(X, np.float64), np.asarray(Y, np.float64)
@@ -148,7 +157,7 @@ def _matrices(X: np.ndarray, Y: np.ndarray, paired: bool = False) -> tuple[np.nd
     return X, Y
 
 
-def _covariance_factor(X: np.ndarray) -> np.ndarray:
+def covariance_factor(X: np.ndarray) -> np.ndarray:
     """A, (min(n, d), d), with AᵀA the sample covariance of X."""
     A = (X - X.mean(0)) / np.sqrt(len(X) - 1)
     return np.linalg.qr(A, mode="r") if len(A) > A.shape[1] else A

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tatok.tokenizer import TaTok
+from tatok.pretrained import Pretrained
 
 ROOT = Path(__file__).resolve().parents[1]
 UNKNOWN = "unknown"
@@ -57,7 +57,7 @@ class Provenance:
 
 
 def provenance(
-    model: TaTok, record: dict, data: Data, seed: int, extractor: str, argv: Sequence[str]
+    model: Pretrained, record: dict, data: Data, seed: int, extractor: str, argv: Sequence[str]
 ) -> Provenance:
     """Of a result made now by `python -m analysis` with `argv`; `record` is the training record."""
     return Provenance(

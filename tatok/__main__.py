@@ -1,10 +1,11 @@
-"""Command line: python -m tatok reconstruct | encode | decode | train | bench."""
+"""Command line: python -m tatok reconstruct | encode | decode | generate | train | bench."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,16 +14,21 @@ import torch
 
 from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.data import EmptyFolder, list_images, load_batch
+from tatok.edit import vary_globals, vary_patches
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
+from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image, to_pil
 from tatok.losses import GeneratorLoss, LossWeights
 from tatok.pretrained import BadCheckpoint
 from tatok.report import report
+from tatok.sampling import SamplingOptions, Step
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
+from tatok.tokens import Tokens
 from tatok.train import RunOptions
 
+MAX_PICTURES = 64  # that `generate` draws in one batch
 DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
 
 
@@ -52,6 +58,56 @@ def decode(args: argparse.Namespace) -> None:
     """A `.tatok` file to a picture."""
     model = TaTok.from_pretrained(args.weights)
     to_pil(model.decode(unpack(args.file.read_bytes(), model))).save(args.output)
+
+
+@torch.inference_mode()
+def generate(args: argparse.Namespace) -> None:
+    """Draw pictures of a class, or variations of a token file; print what each costs."""
+    from torchvision.utils import save_image
+
+    if not 1 <= args.n <= MAX_PICTURES:
+        raise ValueError(f"-n must lie in 1..{MAX_PICTURES}, not {args.n}.")
+    generator = MaskGIT.from_pretrained(args.weights)
+    tokenizer = TaTok.from_pretrained(args.weights)
+    generator.check_tokenizer(tokenizer)
+    for step in draw(args, tokenizer, generator):
+        tokens = step.tokens
+    rows = zip(tokens.count.tolist(), tokens.bits().tolist(), strict=True)
+    print("picture    N  tokens   bits")
+    for number, (N, bits) in enumerate(rows, start=1):
+        print(f"{number:7} {N:4} {generator.config.k + N:7} {bits:6}")
+    if args.tokens:
+        args.tokens.mkdir(parents=True, exist_ok=True)
+        for row in range(args.n):
+            name = f"{row + 1:02}.tatok"
+            (args.tokens / name).write_bytes(pack(tokens, tokenizer, row))
+    pictures = tokenizer.decode(tokens) / 2 + 0.5
+    save_image(pictures, args.output, nrow=math.ceil(args.n**0.5))
+
+
+def draw(args: argparse.Namespace, tokenizer: TaTok, generator: MaskGIT) -> Iterable[Step]:
+    """The steps that `generate` was asked for."""
+    options = chosen(args, SamplingOptions)
+    if args.globals_of:
+        tokens = copies(args.globals_of, tokenizer, args.n)
+        return vary_patches(tokenizer, generator, tokens, args.label, args.count, **options)
+    if args.patches_of:
+        if args.count is not None:
+            raise ValueError("--count has no part in --patches-of: the patches stay.")
+        tokens = copies(args.patches_of, tokenizer, args.n)
+        return vary_globals(generator, tokens, args.label, **options)
+    rule = generator.entropy_of(tokenizer)
+    return generator.sample([args.label] * args.n, args.count, rule, **options)
+
+
+def copies(path: Path, tokenizer: TaTok, n: int) -> Tokens:
+    """A token file n times, as a batch."""
+    one = unpack(path.read_bytes(), tokenizer)
+    return dataclasses.replace(
+        one,
+        global_codes=one.global_codes.expand(n, -1),
+        patch_codes=one.patch_codes.expand(n, -1),
+    )
 
 
 def train_tokenizer(args: argparse.Namespace) -> None:
@@ -104,8 +160,8 @@ def bench_generator(args: argparse.Namespace) -> None:
 
 def chosen(args: argparse.Namespace, kind: type, prefix: str = "") -> dict:
     """The options of `add_fields` that were given."""
-    values = {f.name: getattr(args, prefix + f.name) for f in dataclasses.fields(kind)}
-    return {name: value for name, value in values.items() if value is not None}
+    names = [f.name for f in dataclasses.fields(kind) if hasattr(args, prefix + f.name)]
+    return {name: getattr(args, prefix + name) for name in names}
 
 
 def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") -> None:
@@ -118,7 +174,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
             how = {"action": argparse.BooleanOptionalAction}
         elif default is dataclasses.MISSING:
             how = {"type": Path, "required": True}
-        group.add_argument(flag, default=None, help=f"default {default}", **how)
+        group.add_argument(flag, default=argparse.SUPPRESS, help=f"default {default}", **how)
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +216,17 @@ def parser() -> argparse.ArgumentParser:
     made = verb("decode", decode, "a .tatok file to a picture")
     made.add_argument("file", type=Path)
     made.add_argument("-o", "--output", type=Path, required=True)
+
+    made = verb("generate", generate, "pictures of a class")
+    made.add_argument("--label", help="name of the class (default: none)")
+    made.add_argument("-n", type=int, default=4, help="pictures")
+    made.add_argument("--count", type=int, help="draw this many patches, whatever epsilon says")
+    add_fields(made, SamplingOptions)
+    known = made.add_mutually_exclusive_group()
+    known.add_argument("--globals-of", type=Path, help=".tatok file: keep its global codes")
+    known.add_argument("--patches-of", type=Path, help=".tatok file: keep its patches")
+    made.add_argument("--tokens", type=Path, help="folder for the .tatok files")
+    made.add_argument("-o", "--output", type=Path, required=True, help="PNG of all pictures")
 
     train = verbs.add_parser("train", help="train on your own images").add_subparsers(required=True)
     tok = train.add_parser("tokenizer", help="the tokenizer")

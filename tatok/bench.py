@@ -56,13 +56,13 @@ def measure(size: str, what: str, total: int, batch: int, steps: int, device: st
     def run() -> None:
         for _ in model.sample(labels, count=N, steps=steps):
             pass
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     with FlopCounterMode(display=False) as counter:
         run()
     start = time.perf_counter()
     run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     seconds = time.perf_counter() - start
     return Cost(size, what, total, counter.get_total_flops() / 2 / batch, batch / seconds)
 

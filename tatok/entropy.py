@@ -65,6 +65,12 @@ def residual(model: TaTok, encoding: Encoding) -> Tensor:
     after which this would be constant). The arbitrary unit is turned into bits by a factor fitted
     once against `code`.
     """
+    distance = projection_distance(model, encoding)
+    return distance * complexity(encoding.patches) * model.residual_scale
+
+
+def projection_distance(model: TaTok, encoding: Encoding) -> Tensor:
+    """||p_i - Proj(p_i, G)||^2, (B, M)."""
     p, G = encoding.patches, model.quantize_globals(encoding).tokens  # (B, M, D), (B, k, D)
     if G.shape[1]:
         U, S, _ = torch.linalg.svd(G.transpose(1, 2), full_matrices=False)  # (B, D, k), (B, k)
@@ -72,8 +78,12 @@ def residual(model: TaTok, encoding: Encoding) -> Tensor:
         p_parallel = p @ U @ U.transpose(1, 2)
     else:
         p_parallel = torch.zeros_like(p)
-    distance = (p - p_parallel).square().sum(dim=2)  # (B, M)
-    return distance * p.var(dim=2, unbiased=False) * model.residual_scale
+    return (p - p_parallel).square().sum(dim=2)
+
+
+def complexity(patches: Tensor) -> Tensor:
+    """Variance of each token over its D channels, (B, M, D) -> (B, M)."""
+    return patches.var(dim=2, unbiased=False)
 
 
 def gaussian(model: TaTok, encoding: Encoding) -> Tensor:

@@ -5,12 +5,14 @@ Pure functions, batch first, no loop over images or patches: entropy in, mask ou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-POLICIES = ("dtf", "random", "uniform", "first", "last", "chain")
+POLICIES = ("dtf", "random", "uniform", "first", "last", "chain", "edges")
+RULES = ("subtract", "divide")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Selection:
     binding    by image: "loss rate" ((1 - eps) H_total), "minimum" (T), "unreachable" (T > H_total:
                all M are kept and Eq. 6 still does not hold) or "count" (N was given)
     policy, estimator, unit: how it came about
+    corrected  whether the place's share was taken out of `entropy`
     """
 
     entropy: Tensor
@@ -38,6 +41,33 @@ class Selection:
     policy: str
     estimator: str
     unit: str
+    corrected: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """Takes the place's share out of the entropies; beyond the paper.
+
+    bias (M,): b, the mean of H by place over images in which no place is special. "subtract":
+    max(0, H_i - (b_i - mean b)); "divide": H_i mean b / b_i. Either leaves the level of H, on which
+    N depends, and turns H = b into a constant. ValueError for another rule, or a b that the rule
+    cannot use.
+    """
+
+    bias: Tensor
+    rule: str = "subtract"
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"The rule must be one of {', '.join(RULES)}, not {self.rule!r}.")
+        if self.rule == "divide" and not (self.bias > 0).all():
+            raise ValueError("To divide by it, the bias must be positive at every place.")
+
+    def __call__(self, entropy: Tensor) -> Tensor:
+        """Entropies (B, M) without the place's share, (B, M)."""
+        if self.rule == "divide":
+            return entropy * (self.bias.mean() / self.bias)
+        return (entropy - (self.bias - self.bias.mean())).clamp(min=0)
 
 
 @dataclass(frozen=True)
@@ -121,6 +151,20 @@ def first(M: int, count: Tensor) -> Tensor:
 def last(M: int, count: Tensor) -> Tensor:
     """Ex4: the last count[b] places in raster order."""
     return torch.arange(M, device=count.device) >= M - count[:, None]
+
+
+def edges(entropy: Tensor, count: Tensor) -> Tensor:
+    """The left and right columns first, as App. D.3 proposes, then the rest; (B, M) mask.
+
+    Both parts by H descending, ties: lower index first.
+    """
+    M = entropy.shape[1]
+    grid = math.isqrt(M)
+    column = torch.arange(M, device=entropy.device) % grid
+    outer = (column == 0) | (column == grid - 1)
+    by_entropy = entropy.argsort(dim=1, descending=True, stable=True)
+    outer_first = (~outer[by_entropy]).to(torch.uint8).argsort(dim=1, stable=True)
+    return keep_first(by_entropy.gather(1, outer_first), count)
 
 
 def chain(sigma: Tensor, correlation: Tensor, count: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ that predicts each place's share of the entropy, to which DTF is applied as to a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from tatok.config import GeneratorConfig
 from tatok.pretrained import Pretrained
 from tatok.sampling import Step
 from tatok.transformer import PlaceQueries, blocks, sinusoid, sinusoid_2d
+
+if TYPE_CHECKING:
+    from tatok.tokenizer import TaTok
 
 
 class MaskGIT(Pretrained):
@@ -107,18 +111,34 @@ class MaskGIT(Pretrained):
     ) -> Tensor:
         """The kept places (B, M) bool: DTF at epsilon, or the `count` (B,) with most entropy.
 
-        entropy (B, M): the map itself where it is a function of G (`prior`). Otherwise the head's:
-        N from the predicted profile by rank (a mean of unsorted maps would be too flat and make N
-        too large), the places from the predicted shares.
+        entropy (B, M): the map itself where it is a function of G (`prior`), else the head's.
         """
         if entropy is None:
-            share, profile = self.place_logits(labels, global_codes)
-            entropy, sizes = share.exp(), profile.exp()
-        else:
-            sizes = entropy
+            entropy = self.predicted_entropy(labels, global_codes)
         if count is None:
-            count = filtering.dtf(sizes, epsilon).count
-        return filtering.top(entropy.double(), count)
+            count = filtering.dtf(entropy, epsilon).count
+        return filtering.top(entropy, count)
+
+    @torch.no_grad()
+    def predicted_entropy(self, labels: Tensor, global_codes: Tensor) -> Tensor:
+        """The head's map of H_i / H_total, (B, M) float64, each row of sum 1.
+
+        The sizes are the predicted profile by rank (a mean of unsorted maps would be too flat and
+        make N too large), laid out in the order of the predicted shares.
+        """
+        share, profile = self.place_logits(labels, global_codes)
+        order = share.argsort(dim=1, descending=True, stable=True)
+        sizes = profile.exp().double().sort(dim=1, descending=True).values
+        return torch.zeros_like(sizes).scatter(1, order, sizes)
+
+    def entropy_of(self, tokenizer: TaTok) -> Callable[[Tensor], Tensor] | None:
+        """What `sample` needs of the tokenizer: its `place_entropy` with estimator `prior`."""
+        return tokenizer.place_entropy if self.config.estimator == "prior" else None
+
+    def check_tokenizer(self, tokenizer: TaTok) -> None:
+        """ValueError unless these weights were trained on this tokenizer's tokens."""
+        if self.config.tokenizer != tokenizer.fingerprint:
+            raise ValueError("These generator weights belong to another tokenizer.")
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -150,16 +170,18 @@ class MaskGIT(Pretrained):
         labels: Sequence[str | int | None],
         count: int | Sequence[int] | None = None,
         entropy_of: Callable[[Tensor], Tensor] | None = None,
+        first: int = 0,
         **options: object,
     ) -> Iterator[Step]:
         """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
 
-        The length is DTF's at `epsilon`, or `count` patches. entropy_of (`TaTok.place_entropy`) is
-        needed where the tokenizer ranks by `prior`. Raises ValueError for bad labels or options.
+        The length is DTF's at `epsilon`, or `count` patches. entropy_of: what the method of that
+        name gives, needed where the tokenizer ranks by `prior`. first: the number of the first
+        picture in a longer list drawn in parts. Raises ValueError for bad labels or options.
         """
         if self.config.estimator == "prior" and entropy_of is None:
             raise ValueError("With estimator 'prior' the tokenizer's place_entropy is needed.")
         chosen, N = self.labels(labels), self.counts(count, len(labels))
         unknown = torch.full((len(chosen), self.config.k), MASKED, device=self.device)
         settings = sampling.SamplingOptions(**options)
-        return sampling.fill(self, chosen, settings, unknown, None, None, N, entropy_of)
+        return sampling.fill(self, chosen, settings, unknown, None, None, N, entropy_of, first)

@@ -3,7 +3,8 @@
 Conventions. Schedule: of L tokens, floor(L * gamma(t / T)) are still masked after step t of T,
 gamma falling from 1 to 0. Guidance: logits = u + g_t (c - u), c with the class and u without, so
 that g = 1 is no guidance. Confidence of a drawn code: ln p + tau_t * Gumbel, tau_t falling to 0.
-Global codes are drawn in the first 3/8 of the steps; N and the places follow; then the patches.
+Global codes are drawn in the first 3/8 of the steps (all, if the patches are known); N and the
+places follow; then the patches.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class SamplingOptions:
             raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}.")
         if not math.isfinite(self.guidance):
             raise ValueError("guidance must be a number.")
+        if not 0 <= self.epsilon < 1:
+            raise ValueError(f"epsilon must lie in [0, 1), not {self.epsilon}.")
 
 
 @dataclass(frozen=True)
@@ -106,16 +109,17 @@ def fill(
     keep: Tensor | None,
     count: Tensor | None = None,
     entropy_of: Callable[[Tensor], Tensor] | None = None,
+    first_row: int = 0,
 ) -> Iterator[Step]:
     """Draw whatever is MASKED, one Step at a time; what is known is never changed.
 
     labels (B,), `len(classes)` for none; global_codes (B, k); patch_codes and keep (B, M), or None
     where the places are to be chosen once the global codes are known: by `count` (B,) or by
     options.epsilon. entropy_of maps global codes to the entropies (B, M) where these are a function
-    of G (`TaTok.place_entropy`). Every row draws from its own stream, (seed, row).
+    of G (`TaTok.place_entropy`). Every row draws from its own stream, (seed, first_row + row).
     """
-    streams = [seeded(options.seed, row) for row in range(len(labels))]
-    T, first = options.steps, _global_steps(options.steps, global_codes)
+    streams = [seeded(options.seed, first_row + row) for row in range(len(labels))]
+    T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
             entropy = None if entropy_of is None else entropy_of(global_codes)
@@ -141,10 +145,17 @@ def fill(
             patch_codes = made.patch_codes
 
 
-def _global_steps(steps: int, global_codes: Tensor) -> int:
-    """Steps given to the global codes; with a single step everything is drawn in it."""
-    if steps == 1 or not (global_codes == MASKED).any():
+def _global_steps(
+    steps: int, global_codes: Tensor, patch_codes: Tensor | None, keep: Tensor | None
+) -> int:
+    """Steps given to the global codes: all of them where every kept patch is known.
+
+    With a single step everything is drawn in it.
+    """
+    if not (global_codes == MASKED).any():
         return 0
+    if keep is not None and patch_codes is not None and not (keep & (patch_codes == MASKED)).any():
+        return steps
     return min(steps - 1, max(1, round(GLOBAL_SHARE * steps)))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tatok import entropy, filtering
 from tatok.config import TokenizerConfig
 from tatok.entropy import ESTIMATORS, Predictor
-from tatok.filtering import Selection
+from tatok.filtering import Correction, Selection
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
 from tatok.tokens import Tokens
@@ -67,14 +67,24 @@ class Encoder(nn.Module):
         nn.init.orthogonal_(self.embed.weight)
         nn.init.zeros_(self.embed.bias)
 
-    def forward(self, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """(B, 3, S, S) -> patches (B, M, D), globals (B, k, D); queries beyond k take no part."""
+    def forward(self, x: Tensor, k: int, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) -> patches (B, M, D), globals (B, k, D); queries beyond k take no part.
+
+        visible (M,) bool, the same for all rows: the other patches are taken out of the sequence,
+        as if there were none, and come back as zeros.
+        """
         p = self.embed(patchify(x, self.config)) + self.position  # (B, M, D)
+        if visible is not None:
+            p = p[:, visible]
         h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
         for block in self.blocks:
             h = block(h)
+        patches = h[:, k:]
+        if visible is not None:
+            patches = self.position.repeat(len(x), 1, 1)
+            patches[:, visible] = h[:, k:]
         # The place was there for attention; a code should not have to carry it.
-        return h[:, k:] - self.position, h[:, :k] - self.queries[:k]
+        return patches - self.position, h[:, :k] - self.queries[:k]
 
 
 class Decoder(nn.Module):
@@ -157,15 +167,17 @@ class TaTok(Pretrained):
 
     # -- the paper's four steps ------------------------------------------------------------
 
-    def encode(self, x: Tensor, k: int | None = None) -> Encoding:
-        """Images (B, 3, S, S) in [-1, 1] -> Encoding with k global tokens (default config.k)."""
-        S = self.config.image_size
-        if x.ndim != 4 or x.shape[1:] != (3, S, S):
-            raise ValueError(f"images must be (B, 3, {S}, {S}), not {tuple(x.shape)}.")
+    def encode(self, x: Tensor, k: int | None = None, visible: Tensor | None = None) -> Encoding:
+        """Images (B, 3, S, S) in [-1, 1] -> Encoding with k global tokens (default config.k).
+
+        visible (M,) bool: encode only these patches, see Encoder.forward; `edit.encode_visible` is
+        the way to hide pixels.
+        """
+        self.check_images(x)
         k = self.config.k if k is None else k
         if not 0 <= k <= self.config.k_max:
             raise ValueError(f"k must lie in 0..{self.config.k_max}, not {k}.")
-        patches, globals_ = self.encoder(x, k)
+        patches, globals_ = self.encoder(x, k, visible)
         return Encoding(patches, globals_, x, self.config.target_psnr)
 
     def select(
@@ -177,12 +189,14 @@ class TaTok(Pretrained):
         count: int | Tensor | None = None,
         target_psnr: float | None = None,
         generator: torch.Generator | None = None,
+        correction: Correction | None = None,
     ) -> Selection:
         """Which patches to keep: N by Eq. 6 (or `count`, 0..M), which ones by `policy`.
 
         Every policy uses the N that DTF gives unless `count` (a number, or (B,)) fixes it.
         `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default:
-        seed 0). Raises ValueError for an unknown name or a value out of range.
+        seed 0). `correction` takes the place's share out of H first. Raises ValueError for an
+        unknown name or a value out of range.
         """
         return self.filter(
             encoding,
@@ -191,6 +205,7 @@ class TaTok(Pretrained):
             policy,
             count,
             generator,
+            correction,
         )
 
     def measure(
@@ -220,9 +235,12 @@ class TaTok(Pretrained):
         policy: str = "dtf",
         count: int | Tensor | None = None,
         generator: torch.Generator | None = None,
+        correction: Correction | None = None,
     ) -> Selection:
         """The rest of `select`: Alg. 1 on what was measured, and the policy's choice of places."""
         H, T = evidence.entropy, evidence.minimum
+        if correction is not None:
+            H = correction(H)
         found = filtering.dtf(H, epsilon, T)
         N, tau = found.count, found.threshold
         binding = filtering.binding(T, found.total, epsilon)
@@ -230,8 +248,19 @@ class TaTok(Pretrained):
             N, tau = self._counts(count, H), torch.full_like(tau, torch.nan)
             binding = ("count",) * len(H)
         keep = self._keep(policy, encoding, H, N, generator)
-        unit = ESTIMATORS[evidence.estimator].unit
-        return Selection(H, keep, N, tau, found.total, T, binding, policy, evidence.estimator, unit)
+        return Selection(
+            H,
+            keep,
+            N,
+            tau,
+            found.total,
+            T,
+            binding,
+            policy,
+            evidence.estimator,
+            ESTIMATORS[evidence.estimator].unit,
+            corrected=correction is not None,
+        )
 
     def quantize(self, encoding: Encoding, selection: Selection) -> Tokens:
         """Nearest codes of the global tokens and of the kept patches."""
@@ -241,7 +270,7 @@ class TaTok(Pretrained):
             patch_codes=q.masked_fill(~selection.keep, -1),
             layout=self.config.layout,
             codebook_size=self.config.codebook_size,
-            places=self._places_rule(selection),
+            places=self.places_rule(selection),
         )
 
     def decode(self, tokens: Tokens) -> Tensor:
@@ -250,6 +279,12 @@ class TaTok(Pretrained):
         patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
         globals_ = self.global_codebook.embed(tokens.global_codes)
         return self.decoder(globals_, patches, keep).clamp(-1, 1)
+
+    def check_images(self, x: Tensor) -> None:
+        """ValueError unless x is (B, 3, S, S)."""
+        S = self.config.image_size
+        if x.ndim != 4 or x.shape[1:] != (3, S, S):
+            raise ValueError(f"images must be (B, 3, {S}, {S}), not {tuple(x.shape)}.")
 
     # -- what training and the estimators use ----------------------------------------------
 
@@ -308,15 +343,17 @@ class TaTok(Pretrained):
             return filtering.first(M, N)
         if policy == "last":
             return filtering.last(M, N)
+        if policy == "edges":
+            return filtering.edges(H, N)
         if policy == "chain":
             _, log_variance = self.predictor.gaussian(self.predict(encoding))
             sigma = (0.5 * log_variance.mean(dim=2)).exp()  # geometric mean over d_p
             return filtering.chain(sigma, self.correlation, N)
         raise ValueError(f"policy must be one of {', '.join(filtering.POLICIES)}, not {policy!r}.")
 
-    def _places_rule(self, selection: Selection) -> str:
+    def places_rule(self, selection: Selection) -> str:
         """How the decoder learns the places: they are sent unless a rule gives them."""
         if selection.policy in ("first", "last", "uniform"):
             return selection.policy
-        from_globals = ESTIMATORS[selection.estimator].from_globals
+        from_globals = ESTIMATORS[selection.estimator].from_globals and not selection.corrected
         return "prior" if selection.policy == "dtf" and from_globals else "sent"

@@ -33,6 +33,7 @@ class GeneratorTask:
     held_out: CachedTokens
     options: GeneratorLoss
     seed: int = 0
+    folders: tuple[str, ...] = ()  # of the classes, whose names may differ
 
     def __post_init__(self) -> None:
         self.data = Rows(len(self.tokens), self.seed)
@@ -130,7 +131,11 @@ class GeneratorTask:
 
     def save(self, model: MaskGIT, folder: Path, record: dict) -> None:
         """Weights that can ship."""
-        record |= {"loss": dataclasses.asdict(self.options), "sequences": len(self.tokens)}
+        record |= {
+            "loss": dataclasses.asdict(self.options),
+            "sequences": len(self.tokens),
+            "folders": self.folders,
+        }
         model.save_pretrained(folder, extra=record)
 
     def state(self) -> dict[str, Tensor]:
@@ -215,5 +220,5 @@ def run(
     cached, held = (
         cache_tokens(encoder, part, folders, options.out) for part in (files, spread(held_out, 128))
     )
-    task = GeneratorTask(model, cached, held, loss, options.seed)
+    task = GeneratorTask(model, cached, held, loss, options.seed, tuple(folders))
     Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()

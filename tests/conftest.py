@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from tatok import TaTok, TokenizerConfig
+from tatok import MaskGIT, TaTok, TokenizerConfig
+from tatok.config import GeneratorConfig
 
 TINY = TokenizerConfig(
     image_size=32,
@@ -33,6 +34,30 @@ def random_model(seed: int = 0, **changes) -> TaTok:
         for book in (model.patch_codebook, model.global_codebook):
             book.error.fill_(0.05)
     return model
+
+
+def random_generator(tokenizer: TaTok, seed: int = 0, **changes) -> MaskGIT:
+    """A tiny MaskGIT of the classes a and b for this tokenizer, with random parameters."""
+    c = tokenizer.config
+    config = GeneratorConfig(
+        classes=("a", "b"),
+        tokenizer=tokenizer.fingerprint,
+        num_patches=c.num_patches,
+        k=c.k,
+        codebook_size=c.codebook_size,
+        layout=c.layout,
+        estimator=c.estimator,
+        dim=32,
+        depth=2,
+        place_dim=16,
+    )
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        generator = MaskGIT(dataclasses.replace(config, **changes)).eval()
+        for parameter in generator.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape)
+        generator.to_profile.weight *= 0.1  # else one place has all the entropy
+    return generator
 
 
 def pictures(n: int, size: int = 32, seed: int = 0) -> torch.Tensor:

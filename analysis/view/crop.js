@@ -4,7 +4,7 @@ const stage = find(".stage");
 const frame = find(".frame");
 const side = find(".side input");
 const MIN_SIDE = 8;
-let picture = null; // { id, name, width, height, preview }
+let picture = null; // { id, example, name, width, height, preview }
 let box = null; // [left, top, side] in pixels of the upright original
 
 const clamp = (value, low, high) => Math.min(Math.max(Math.round(value), low), high);
@@ -33,12 +33,11 @@ function move(left, top, length) {
   if (next.every((value, i) => value === box[i])) return;
   box = next;
   show();
-  announce();
+  Studio.set({ box });
 }
 
-const announce = () => document.dispatchEvent(
-  new CustomEvent(props.channel, { detail: { picture: picture.id, box } }),
-);
+const fits = (wanted) => wanted !== null && wanted[2] >= MIN_SIDE
+  && wanted[0] + wanted[2] <= picture.width && wanted[1] + wanted[2] <= picture.height;
 
 let grip = null; // where the drag began: pointer and box
 frame.addEventListener("pointerdown", (event) => {
@@ -66,15 +65,27 @@ side.addEventListener("input", () => {
   move(box[0] + shift, box[1] + shift, length);
 });
 
+// A picture has come. Of two that are on their way the one chosen last counts: an example that is
+// no longer wanted is passed over, and so is an upload while an example is awaited.
 watch("value", () => {
-  if (!props.value) return;
-  picture = props.value;
-  box = centred();
+  const next = props.value;
+  const { example, picture: shown, box: wanted } = Studio.settings;
+  if (!next || (next.example === null ? example !== null && shown === null : next.example !== example)) return;
+  picture = next;
+  box = next.example !== null && fits(wanted) ? wanted : centred();
   find(".crop").hidden = false;
   find("img").src = picture.preview;
   find("img").alt = `The whole picture, ${picture.name}`;
   side.min = MIN_SIDE;
   side.max = Math.min(picture.width, picture.height);
   show();
-  announce();
+  const cleared = next.example === null ? { forced_in: [], forced_out: [], selected: null } : {};
+  Studio.set({ ...cleared, example: next.example, picture: next.id, box });
+});
+
+Studio.on("studio", element, ({ changed }) => {
+  const { box: wanted, picture: shown } = Studio.settings;
+  if (!changed.includes("box") || picture === null || shown !== picture.id || !fits(wanted)) return;
+  box = wanted;
+  show();
 });

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
+from analysis.view.engine import Engine
 from analysis.view.files import source
-from tatok.images import BadImage, open_image
+from tatok.images import BadImage
 
 PREVIEW_SIDE = 480  # pixels
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A picture file that could be read, kept for the session on the server's side only."""
+    """A picture file that could be read, kept for the session on the server's side only.
+
+    `id` is what the browser calls it, new each time that a picture is chosen.
+    """
 
     path: str
     id: str
@@ -52,29 +56,33 @@ def uploaded(payload: object, folder: str) -> str | None:
     raise BadImage("The picture has to be uploaded.")
 
 
-def crop_view(channel: str) -> gr.HTML:
-    """The component; it announces `{picture, box}` as DOM events named `channel`."""
+def crop_view(head: str) -> gr.HTML:
+    """The component; it puts the picture that has come and its box into the page's state."""
     return gr.HTML(
         value=None,
         html_template=source("crop.html"),
         css_template=source("crop.css"),
         js_on_load=source("crop.js"),
+        head=head,
         apply_default_css=False,
         elem_id="crop-view",
-        channel=channel,
     )
 
 
-def accept(path: str) -> tuple[Accepted, dict]:
-    """A picture file -> what the session keeps, and the value of `crop_view`. Raises BadImage."""
-    image = open_image(path)
-    accepted = Accepted(path, hashlib.sha256(str(path).encode()).hexdigest()[:16])
-    preview = image.copy()
-    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+def accept(engine: Engine, path: str, example: str | None = None) -> tuple[Accepted, dict]:
+    """A picture file -> what the session keeps, and the value of `crop_view`. Raises BadImage.
+
+    `example` is its name if it is one of the example pictures.
+    """
+    image = engine.open(path)
+    accepted = Accepted(path, secrets.token_hex(8))
+    scale = min(PREVIEW_SIDE / max(image.size), 1)
+    size = tuple(max(round(side * scale), 1) for side in image.size)
     buffer = io.BytesIO()
-    preview.save(buffer, "JPEG", quality=88)
+    image.resize(size, reducing_gap=2.0).save(buffer, "JPEG", quality=88)
     return accepted, {
         "id": accepted.id,
+        "example": example,
         "name": Path(path).name[:80],
         "width": image.width,
         "height": image.height,

@@ -1,58 +1,86 @@
-// The cumulative curve H_n / H_total with tau and N marked, as SVG in pixels of the page.
+// The cumulative curve H_n / H_total with τ, (1 - ε), T and N marked, as SVG in pixels of the page.
 // `ranked` and `found` are what Selection.rank and Selection.dtf return.
 const Curve = (() => {
-  const HEIGHT = 210;
-  const EDGE = { left: 44, right: 14, top: 16, bottom: 36 };
+  const HEIGHT = 236;
+  const EDGE = { left: 44, right: 20, top: 26, bottom: 36 };
   const TICKS = [0, 0.25, 0.5, 0.75, 1];
+  const BASE = HEIGHT - EDGE.bottom;
 
-  const scales = (svg, M) => {
+  const y = (share) => BASE - Math.min(share, 1) * (BASE - EDGE.top);
+  const scale = (svg, M) => {
     const width = Number(svg.dataset.width);
-    return {
-      x: (n) => EDGE.left + (n / M) * (width - EDGE.left - EDGE.right),
-      y: (share) => HEIGHT - EDGE.bottom - Math.min(share, 1) * (HEIGHT - EDGE.top - EDGE.bottom),
-    };
+    return { x: (n) => EDGE.left + (n / M) * (width - EDGE.left - EDGE.right), end: width - EDGE.right };
   };
   const portion = ({ cumulative, total }, n) => (total > 0 && n > 0 ? cumulative[n - 1] / total : 0);
-  const line = ({ x, y }, ranked, upTo) => Array.from(
+  const line = (x, ranked, upTo) => Array.from(
     { length: upTo + 1 }, (_, n) => `${x(n).toFixed(1)} ${y(portion(ranked, n)).toFixed(1)}`,
   ).join("L");
+  // Beside a level: over it, or under it where there is no room over it.
+  const beside = (share) => y(share) + (share > 0.86 ? 14 : -5);
+
+  // T, where there is one: out of reach it is an arrow at the top.
+  function minimum({ x, end }, ranked, T, binds) {
+    if (T === 0) return "";
+    const share = ranked.total > 0 ? T / ranked.total : Infinity;
+    const equal = binds ? " = τ" : "";
+    if (share > 1) {
+      return `<path class="floor" d="M${x(0)} ${EDGE.top - 8}H${end}M${x(0) + 8} ${EDGE.top - 8}v-14m-4 5l4 -5l4 5"/>
+        <text class="floored" x="${x(0) + 18}" y="${EDGE.top - 13}">T = ${Format.percent(share, 0)}${equal}, out of reach</text>`;
+    }
+    return `<path class="floor" d="M${x(0)} ${y(share)}H${end}"/>
+      <text class="floored" x="${x(0) + 8}" y="${beside(share)}">T = ${Format.percent(share)}${equal}</text>`;
+  }
 
   return {
     // What does not depend on epsilon: the axes and the curve itself.
     axes(svg, ranked) {
       const M = ranked.order.length;
       svg.dataset.width = svg.clientWidth || 400; // read once: it makes the browser lay out the page
-      const { x, y } = scales(svg, M);
-      const rows = TICKS.map((s) => `<path class="axis" d="M${x(0)} ${y(s)}H${x(M)}"/>
+      const { x, end } = scale(svg, M);
+      const rows = TICKS.map((s) => `<path class="axis" d="M${x(0)} ${y(s)}H${end}"/>
         <text x="${x(0) - 7}" y="${y(s) + 4}" text-anchor="end">${s * 100} %</text>`);
-      const columns = TICKS.map((s) => `<text x="${x(s * M)}" y="${y(0) + 16}"
+      const columns = TICKS.map((s) => `<text x="${x(s * M)}" y="${BASE + 16}"
         text-anchor="${s === 1 ? "end" : "middle"}">${Math.round(s * M)}</text>`);
       svg.querySelector(".fixed").innerHTML = `${rows.join("")}${columns.join("")}
         <text x="${x(M / 2)}" y="${HEIGHT - 3}" text-anchor="middle">number of patches n</text>
-        <path class="line" d="M${line({ x, y }, ranked, M)}"/>`;
+        <path class="line" d="M${line(x, ranked, M)}"/>`;
+      const level = `M${x(0)} 0H${end}`;
+      svg.querySelector(".hit").setAttribute("d", level);
+      svg.querySelector(".level").setAttribute("d", level);
+      svg.querySelector(".grip").setAttribute("cx", end);
     },
 
-    // tau, N, and the patch chosen: its rank (from 0), or null.
-    marks(svg, ranked, found, chosen) {
+    // τ, (1 - ε), T, N, and the dots of chosen patches: their ranks from 0.
+    marks(svg, ranked, found, { epsilon, minimum: T }, dots) {
       const M = ranked.order.length;
-      const { x, y } = scales(svg, M);
+      const { x, end } = scale(svg, M);
       const N = found.count;
       const tau = ranked.total > 0 ? found.tau / ranked.total : 0;
-      const share = tau > 1 ? "τ > H_total" : `τ = ${(100 * tau).toFixed(1)} %`;
+      const binds = found.binding === "loss rate";
       const after = N < M * 0.6;
-      const dot = chosen === null ? "" : `<circle class="dot" r="5" cx="${x(chosen + 1)}" cy="${y(portion(ranked, chosen + 1))}"/>`;
       svg.querySelector(".moving").innerHTML = `
-        <path class="area" d="M${line({ x, y }, ranked, N)}V${y(0)}H${x(0)}Z"/>
-        <path class="mark" d="M${x(0)} ${y(tau)}H${x(N)}V${y(0)}"/>
-        <text class="marked" x="${x(N) + (after ? 8 : -8)}" y="${y(0) - 8}"
-          text-anchor="${after ? "start" : "end"}">N = ${N}, ${share}</text>${dot}`;
+        <path class="area" d="M${line(x, ranked, N)}V${BASE}H${x(0)}Z"/>
+        ${minimum({ x, end }, ranked, T, !binds)}
+        <path class="mark" d="M${x(0)} ${y(tau)}H${x(N)}V${BASE}"/>
+        <text class="marked" x="${x(N) + (after ? 8 : -8)}" y="${BASE - 8}"
+          text-anchor="${after ? "start" : "end"}">N = ${N}</text>
+        <text class="marked" x="${end - 14}" y="${beside(1 - epsilon)}"
+          text-anchor="end">(1 − ε) = ${Format.percent(1 - epsilon)}${binds ? " = τ" : ""}</text>
+        ${dots.map((rank) => `<circle class="dot" r="5" cx="${x(rank + 1)}" cy="${y(portion(ranked, rank + 1))}"/>`).join("")}`;
+      const handle = svg.querySelector(".handle");
+      handle.setAttribute("transform", `translate(0 ${y(1 - epsilon)})`);
+      handle.setAttribute("aria-valuenow", (1 - epsilon).toFixed(3));
+      handle.setAttribute("aria-valuetext", `(1 − ε) = ${Format.percent(1 - epsilon)}, N = ${N} of ${M}`);
     },
 
-    // The rank (from 0) under a pointer at `clientX`.
+    // The rank (from 0) under a pointer.
     rankAt(svg, clientX, M) {
       const box = svg.getBoundingClientRect();
       const along = (clientX - box.left - EDGE.left) / (box.width - EDGE.left - EDGE.right);
       return Math.min(Math.max(Math.ceil(along * M) - 1, 0), M - 1);
     },
+
+    // The share of H_total at the height of a pointer.
+    shareAt: (svg, clientY) => (BASE - (clientY - svg.getBoundingClientRect().top)) / (BASE - EDGE.top),
   };
 })();

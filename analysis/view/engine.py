@@ -7,7 +7,7 @@ costs one decoding, not a new encoding.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
@@ -15,11 +15,13 @@ from torch import Tensor
 
 from analysis.view.state import Settings
 from tatok import Encoding, Selection, TaTok, Tokens, load_image
+from tatok.images import open_image
 from tatok.report import Report, report
 from tatok.tokenizer import Evidence
 
 Box = tuple[int, int, int]  # left, top, side in pixels of the upright original
 CACHED = 48  # entries per cache; at most a few megabytes each, so the caches stay below 200 MB
+OPENED = 2  # pictures as large as they came, 36 MB each at 12 megapixels
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,15 @@ class Engine:
 
     def __init__(self, model: TaTok) -> None:
         self.model = model
+        self.open = lru_cache(OPENED)(open_image)
         self.square = lru_cache(CACHED)(self._square)
         self.encode = lru_cache(CACHED)(self._encode)
-        self.codes = lru_cache(CACHED)(self._codes)
+        self.quantize = lru_cache(CACHED)(self._quantize)
         self.measure = lru_cache(CACHED)(self._measure)
 
     def _square(self, path: str, box: Box | None) -> Square:
         """The square `box` of a picture file (None: the centre). Raises BadImage."""
-        x = load_image(path, self.model.config.image_size, box)
+        x = load_image(self.open(path), self.model.config.image_size, box)
         return Square(hashlib.sha256(x.numpy().tobytes()).hexdigest()[:16], x)
 
     @torch.inference_mode()
@@ -60,11 +63,10 @@ class Engine:
         return self.model.encode(square.x, k)
 
     @torch.inference_mode()
-    def _codes(self, square: Square, k: int) -> Tensor:
-        """The code of every patch, (M,), kept or not."""
+    def _quantize(self, square: Square, k: int) -> Tokens:
+        """The codes of the k global tokens and of every patch, kept or not."""
         encoding, M = self.encode(square, k), self.model.config.num_patches
-        everything = self.model.select(encoding, count=M, estimator="gaussian")
-        return self.model.quantize(encoding, everything).patch_codes[0]
+        return self.model.quantize(encoding, self.model.select(encoding, policy="first", count=M))
 
     @torch.inference_mode()
     def _measure(
@@ -75,18 +77,40 @@ class Engine:
 
     @torch.inference_mode()
     def select(self, square: Square, settings: Settings) -> Selection:
-        """What `TaTok.select` returns for these settings, from the remembered entropies."""
-        return self.model.filter(
+        """What `TaTok.select` returns for these settings, then what is forced by hand."""
+        selection = self.model.filter(
             self.encode(square, settings.k),
             self.measure(square, settings.k, settings.estimator, settings.target_psnr),
             settings.epsilon,
             settings.policy,
         )
+        if not settings.forced:
+            return selection
+        keep = selection.keep.clone()
+        keep[:, list(settings.forced_in)] = True
+        keep[:, list(settings.forced_out)] = False
+        return replace(selection, keep=keep, count=keep.sum(dim=1))
 
     @torch.inference_mode()
     def tokenize(self, square: Square, settings: Settings) -> Result:
-        """Select, quantize, decode and measure."""
+        """Select, take the codes, decode and measure."""
         selection = self.select(square, settings)
-        tokens = self.model.quantize(self.encode(square, settings.k), selection)
+        codes = self.quantize(square, settings.k)
+        tokens = replace(
+            codes,
+            patch_codes=codes.patch_codes.masked_fill(~selection.keep, -1),
+            # No rule gives the places where one of them was forced.
+            places="sent" if settings.forced else self.model.places_rule(selection),
+        )
         image = self.model.decode(tokens)
         return Result(selection, tokens, image, report(square.x, image, selection, tokens))
+
+    @torch.inference_mode()
+    def decode(self, square: Square, k: int, patch_codes: Tensor) -> Tensor:
+        """B rows of patch codes (B, M), -1 where dropped, decoded with the picture's k global
+        tokens: (B, 3, S, S) in [-1, 1]."""
+        tokens = self.quantize(square, k)
+        global_codes = tokens.global_codes.expand(len(patch_codes), -1)
+        return self.model.decode(
+            replace(tokens, global_codes=global_codes, patch_codes=patch_codes)
+        )

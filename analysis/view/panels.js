@@ -1,4 +1,4 @@
-// Drawing on the five canvases. Pixels arrive as 8-bit RGB, row by row; each becomes one 32-bit
+// Drawing on canvases, and the marks that lie over them. Pixels arrive as 8-bit RGB, row by row; each becomes one 32-bit
 // word 0xAABBGGRR, which is how a canvas holds it on every machine a browser runs on.
 const Panels = (() => {
   const ERROR_MAX = 64; // levels; the end of the error's colour scale
@@ -33,6 +33,18 @@ const Panels = (() => {
       const sum = Math.abs(x[at] - y[at]) + Math.abs(x[at + 1] - y[at + 1]) + Math.abs(x[at + 2] - y[at + 2]);
       return magma[level(sum / 3 / ERROR_MAX)];
     }),
+
+    // Over the patches, in a view box of grid x grid: + kept by hand, × dropped by hand, and a
+    // dashed frame around those with the same code as the selected one.
+    marks(grid, { forced_in, forced_out }, alike) {
+      const paths = (kind, list, path) => list.map((index) => {
+        const d = path(index % grid, Math.floor(index / grid));
+        return `<path class="under" d="${d}"/><path class="${kind}" d="${d}"/>`;
+      }).join("");
+      return paths("alike", alike, (x, y) => `M${x + 0.1} ${y + 0.1}h.8v.8h-.8Z`)
+        + paths("in", forced_in, (x, y) => `M${x + 0.5} ${y + 0.2}v.6M${x + 0.2} ${y + 0.5}h.6`)
+        + paths("out", forced_out, (x, y) => `M${x + 0.25} ${y + 0.25}l.5 .5m0 -.5l-.5 .5`);
+    },
 
     paint(canvas, words) {
       const side = Math.sqrt(words.length);

@@ -1,55 +1,52 @@
-// The patch view. `wanted` is the whole state of the view; `map` and `reply` are what the server
-// last sent for it. Whatever follows from the map (selection, curve, bits) is computed here.
+// The patch view. `map` and `reply` are what the server last sent: the entropies of a picture, and
+// pixels for one setting. Whatever follows from the map (selection, curve, bits) is computed here.
+//
+// Studio.shown = { settings, map, found, keep, kept, tokens, bits, pixels }:
+//   map      size, grid, stride, M, entropy[M], codes[M], minimum (T), unit, layout, codebook_size,
+//            rgb, ranked {order, cumulative, total}, rank[M], patch (of each pixel)
+//   found    {tau, count, binding, keep} of DTF; keep, kept, tokens, bits {codes, count, places,
+//            total} of the policy with what is forced; pixels {rgb, psnr, ssim} or null
+const { Selection, Panels, Colour, Curve, Format, courier } = Studio;
 const MAP_KEYS = ["picture", "box", "k", "estimator", "target_psnr"];
-const PIXEL_KEYS = [...MAP_KEYS, "epsilon", "policy"];
-const wanted = { picture: null, box: null, ...props.defaults };
+const PIXEL_KEYS = [...MAP_KEYS, "epsilon", "policy", "forced_in", "forced_out"];
+const TITLES = { picture: "Picture x", entropy: "Entropy H", kept: "Kept patches", image: "Reconstruction x̂", error: "Absolute error" };
 let map = null;
 let reply = null;
-let found = null; // dtf at the wanted epsilon
-let keep = null; // null while only the server knows: random, chain
-let hovered = null;
-let pinned = null;
-let inFlight = null; // the question under way: its serial number and settings
+let outcome = null; // what Selection.outcome makes of the map for the settings
 let refused = null; // the settings that the server turned down
-let serial = 0;
+const layers = {}; // by name, what its canvases show
 
 const find = (selector) => element.querySelector(selector);
+const all = (selector) => [...element.querySelectorAll(selector)];
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
-const canvas = (name) => find(`[data-panel="${name}"]`);
-const agree = (a, b, keys) => keys.every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]));
-const mapFits = () => map !== null && agree(map.settings, wanted, MAP_KEYS);
-const pixelsFit = () => mapFits() && reply !== null && agree(reply.settings, wanted, PIXEL_KEYS);
+const figure = find(".figure");
+const mapFits = () => map !== null && Studio.agree(map.settings, Studio.settings, MAP_KEYS);
+const pixelsFit = () => mapFits() && reply !== null && Studio.agree(reply.settings, Studio.settings, PIXEL_KEYS);
 
-const number = (value, digits = 3) => value.toLocaleString("en-US", {
-  maximumSignificantDigits: value >= 1000 ? Math.max(digits, Math.floor(Math.log10(value)) + 1) : digits,
+// --- talking to the server ----------------------------------------------------------------------
+
+const line = courier("ask", element, {
+  want: () => {
+    const { settings } = Studio;
+    if (settings.picture === null || pixelsFit()) return null;
+    return refused !== null && Studio.agree(refused, settings, PIXEL_KEYS) ? null : settings;
+  },
+  send: (question) => trigger("ask", { ...question, have: map ? map.key : null }),
+  receive,
 });
-const unit = () => map.unit.split(/[ ,]/)[0];
 
-// --- talking to the server: one question at a time, the newest settings win --------------------
-
-function ask() {
-  if (wanted.picture === null || inFlight !== null || pixelsFit()) return;
-  if (refused !== null && agree(refused, wanted, PIXEL_KEYS)) return;
-  serial += 1;
-  inFlight = { serial, settings: { ...wanted } };
-  trigger("ask", { ...wanted, serial, have: map ? map.key : null });
-}
-
-function receive(value) {
-  if (!value || inFlight === null || value.serial !== inFlight.serial) return;
-  const { settings } = inFlight;
-  inFlight = null;
+function receive(value, settings) {
   refused = value.pixels ? null : settings;
   text("status", value.error || "");
   if (value.map) adopt(value.map);
   if (value.pixels) {
     map.settings = settings;
     reply = { ...value.pixels, settings, rgb: Panels.rgb(value.pixels.image) };
-    Panels.paint(canvas("image"), Panels.picture(reply.rgb));
-    Panels.paint(canvas("error"), Panels.error(map.rgb, reply.rgb));
+    lay("image", Panels.picture(reply.rgb));
+    lay("error", Panels.error(map.rgb, reply.rgb));
   }
   draw();
-  ask();
+  if (Studio.shown?.pixels) document.dispatchEvent(new CustomEvent("studio-shown"));
 }
 
 function adopt(next) {
@@ -61,180 +58,105 @@ function adopt(next) {
   map.rank = new Uint16Array(map.M);
   map.ranked.order.forEach((place, i) => { map.rank[place] = i; });
   map.patch = Panels.patches(map.size, map.grid, map.stride);
-  if (pinned !== null && pinned >= map.M) pinned = null;
-  hovered = null;
-  find(".figure").style.setProperty("--grid", map.grid);
-  find(".figure").classList.remove("empty");
-  Panels.paint(canvas("picture"), map.words);
-  Panels.paint(canvas("entropy"), Panels.entropy(map.entropy, map.low, map.high));
+  figure.style.setProperty("--grid", map.grid);
+  figure.classList.remove("empty");
+  all(".marks").forEach((svg) => svg.setAttribute("viewBox", `0 0 ${map.grid} ${map.grid}`));
+  lay("picture", map.words);
+  lay("entropy", Panels.entropy(map.entropy, map.low, map.high));
   Curve.axes(find(".curve svg"), map.ranked);
   text("size", `${map.size} × ${map.size} pixels, ${map.grid} × ${map.grid} patches`);
-  const digits = Math.min(Math.max(Math.ceil(Math.log10(map.high / (map.high - map.low))) + 2, 3), 6);
-  text("low", number(map.low, digits));
-  text("high", number(map.high, digits));
-  text("unit", map.unit);
+  all('[data-scale="entropy"]').forEach((place) => { place.innerHTML = entropyScale(); });
 }
 
 // --- drawing ------------------------------------------------------------------------------------
 
+function lay(name, words) {
+  layers[name] = words;
+  Panels.paint(find(`[data-panel="${name}"]`), words);
+  ["base", "overlay"].forEach((which) => {
+    if (Studio.settings[which] === name) Panels.paint(find(`[data-blend="${which}"]`), words);
+  });
+}
+
+const scale = (map256, low, high, note) => `<span class="ends"><span>${low}</span><span class="bar" style="background:${Colour.gradient(map256)}"></span><span>${high}</span></span><span class="unit">${note}</span>`;
+const errorScale = () => scale(Colour.magma, 0, `≥ ${Panels.ERROR_MAX}`, "levels of 255, mean of R, G, B");
+function entropyScale() {
+  const digits = Math.min(Math.max(Math.ceil(Math.log10(map.high / (map.high - map.low))) + 2, 3), 6);
+  return scale(Colour.viridis, Format.number(map.low, digits), Format.number(map.high, digits), map.unit);
+}
+
 function draw() {
   if (map === null) return;
-  found = Selection.dtf(map.ranked, wanted.epsilon, map.minimum);
+  const { settings } = Studio;
   const fits = pixelsFit();
-  const own = Selection.keep(wanted.policy, found, map.M);
   const told = fits ? Uint8Array.from(reply.keep, Number) : null;
-  if (own && told && own.some((kept, i) => kept !== told[i])) {
+  outcome = Selection.outcome(map, settings, told);
+  const { keep, kept } = outcome;
+  if (keep && told && keep.some((mine, i) => mine !== told[i])) {
     console.error("The browser and the server disagree about the kept patches.");
   }
-  keep = own || told;
-  find(".figure").classList.toggle("waiting", !fits);
-  find(".figure").classList.toggle("outdated", !mapFits() || keep === null);
-  if (keep !== null) Panels.paint(canvas("kept"), Panels.kept(map.words, map.patch, keep));
-  text("kept", `N = ${found.count} of M = ${map.M}${wanted.policy === "dtf" ? "" : `, ${wanted.policy}`}`);
-  canvas("kept").setAttribute("aria-label", `${found.count} of ${map.M} patches are kept; the others are dimmed`);
-  text("quality", fits ? `${decibels()}, SSIM ${reply.ssim.toFixed(3)}` : "…");
-  find(".statistics").innerHTML = statistics(fits);
-  drawCurve();
+  Studio.shown = mapFits() ? { settings, map, ...outcome, pixels: fits ? reply : null } : null;
+  figure.classList.toggle("waiting", !fits);
+  figure.classList.toggle("outdated", !mapFits() || keep === null);
+  if (keep !== null) lay("kept", Panels.kept(map.words, map.patch, keep));
+  text("kept", `N = ${kept ?? "…"} of M = ${map.M}${settings.policy === "dtf" ? "" : `, ${settings.policy}`}${Statistics.byHand(settings)}`);
+  find('[data-panel="kept"]').setAttribute("aria-label", `${kept ?? "some"} of ${map.M} patches are kept; the others are dimmed`);
+  text("quality", fits ? `${Format.decibels(reply.psnr)}, SSIM ${reply.ssim.toFixed(3)}` : "…");
+  find(".statistics").innerHTML = Statistics.cells(map, settings, outcome, fits ? reply : null);
+  find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.found);
+  drawMarks();
   drawChoice();
 }
 
-function drawCurve() {
-  const place = hovered ?? pinned;
-  Curve.marks(find(".curve svg"), map.ranked, found, place === null ? null : map.rank[place]);
+function drawMarks() {
+  const { selected } = Studio.settings;
+  const alike = selected === null ? [] : map.codes.flatMap((code, i) => (code === map.codes[selected] && i !== selected ? [i] : []));
+  const marks = Panels.marks(map.grid, Studio.settings, alike);
+  all(".marks").forEach((svg) => { if (svg.innerHTML !== marks) svg.innerHTML = marks; });
 }
 
-const decibels = () => (reply.psnr === null ? "∞ dB" : `${reply.psnr.toFixed(2)} dB`);
-
-const BINDING = {
-  "loss rate": () => ["(1 − ε) H_total", map.minimum > 0 ? `exceeds T = ${number(map.minimum)} ${unit()}` : "no target PSNR, so T = 0"],
-  minimum: () => ["T", `${number(map.minimum)} ${unit()} exceed (1 − ε) H_total`],
-  unreachable: () => ["T > H_total", "all M are kept and Eq. 6 still does not hold"],
-};
-
-function statistics(fits) {
-  const N = found.count;
-  const { k } = map.settings;
-  const bits = Selection.bits({
-    M: map.M, k, N, codebookSize: map.codebook_size, layout: map.layout,
-    policy: wanted.policy, fromGlobals: map.from_globals,
+function drawMode() {
+  const { settings } = Studio;
+  figure.classList.toggle("blended", settings.mode === "blend");
+  all("[data-mode]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.mode === settings.mode)));
+  ["base", "overlay"].forEach((which) => {
+    find(`[data-layer="${which}"]`).value = settings[which];
+    const canvas = find(`[data-blend="${which}"]`);
+    canvas.setAttribute("aria-label", TITLES[settings[which]]);
+    canvas.classList.toggle("hatched", settings[which] === "kept");
+    if (layers[settings[which]]) Panels.paint(canvas, layers[settings[which]]);
   });
-  const tokens = k + N;
-  const per256 = map.M === 256 ? "" : ` and ${(tokens / 256).toFixed(3)} of 256`;
-  const [constraint, why] = BINDING[found.binding]();
-  const cell = (key, name, value, note, kind = "") => `<div class="${kind}" data-stat="${key}"><dt>${name}</dt><dd>${value}</dd><dd>${note}</dd></div>`;
-  return [
-    cell("kept", "Kept patches N", N, `of M = ${map.M}`),
-    cell("tokens", "Tokens k + N", tokens, `${k} + ${N}`),
-    cell("ratio", "Ratio", (tokens / map.M).toFixed(3), `of ${map.M} tokens${per256}`),
-    cell("bits", "Size", `${bits.toLocaleString("en-US")} bits`, `${(bits / map.size ** 2).toFixed(4)} bits per pixel`),
-    cell("psnr", "PSNR", fits ? decibels() : "…", "of the clipped picture", "pixels"),
-    cell("ssim", "SSIM", fits ? reply.ssim.toFixed(4) : "…", "Gaussian window, 11 px", "pixels"),
-    cell("tau", "Threshold τ", `${number(found.tau, 4)} ${unit()}`, `of H_total = ${number(map.ranked.total, 4)}`),
-    cell("binding", "Binding", constraint, why),
-  ].join("").replace(/H_total/g, "<i>H</i><sub>total</sub>");
-}
-
-// --- one patch under the pointer, the finger or the arrow keys -----------------------------------
-
-function describe(place) {
-  const share = map.ranked.total > 0 ? `${((100 * map.entropy[place]) / map.ranked.total).toFixed(2)} %` : "0 %";
-  return [
-    `row ${Math.floor(place / map.grid) + 1}, column ${(place % map.grid) + 1}`,
-    `H = ${number(map.entropy[place], 4)} ${unit()}`,
-    `rank ${map.rank[place] + 1} of ${map.M}`,
-    `${share} of the total`,
-    keep === null ? "…" : keep[place] ? `kept, code ${map.codes[place]}` : "dropped",
-  ];
-}
-
-function drawChoice() {
-  const place = hovered ?? pinned;
-  const figure = find(".figure");
-  figure.classList.toggle("chosen", place !== null);
-  const line = find('[data-text="readout"]');
-  if (place === null) {
-    line.innerHTML = '<span class="hint" style="white-space: normal">Point at a patch, or focus the panels and use the arrow keys, to read its entropy, rank and code.</span>';
-    return;
-  }
-  figure.style.setProperty("--row", Math.floor(place / map.grid));
-  figure.style.setProperty("--column", place % map.grid);
-  line.innerHTML = describe(place).map((part) => `<span>${part}</span>`).join("");
-}
-
-function choose(place, pin) {
-  if (map === null) return;
-  if (pin) pinned = place;
-  hovered = pin ? null : place;
-  drawCurve();
-  drawChoice();
-  if (pin) text("spoken", place === null ? "" : describe(place).join(", "));
-}
-
-function placeUnder(event) {
-  const square = event.target.closest(".square");
-  if (!square || map === null) return null;
-  const box = square.getBoundingClientRect();
-  const cell = (at, from, length) => Math.min(Math.max(Math.floor(((at - from) / length) * map.grid), 0), map.grid - 1);
-  return cell(event.clientY, box.top, box.height) * map.grid + cell(event.clientX, box.left, box.width);
-}
-
-function step(event) {
-  if (map === null) return;
-  const { grid } = map;
-  const at = pinned ?? 0;
-  const column = at % grid;
-  const moves = {
-    ArrowLeft: column > 0 ? -1 : 0,
-    ArrowRight: column < grid - 1 ? 1 : 0,
-    ArrowUp: at >= grid ? -grid : 0,
-    ArrowDown: at < grid * (grid - 1) ? grid : 0,
-    Home: -column,
-    End: grid - 1 - column,
-  };
-  if (event.key === "Escape") choose(null, true);
-  else if (!(event.key in moves)) return;
-  else choose(pinned === null ? 0 : at + moves[event.key], true);
-  event.preventDefault();
+  find('[data-blend="overlay"]').style.opacity = settings.opacity;
+  find('[data-layer="opacity"]').value = settings.opacity;
+  const has = (name) => [settings.base, settings.overlay].includes(name);
+  find('[data-text="legends"]').innerHTML = (has("entropy") && map ? `<div class="scale">${entropyScale()}</div>` : "")
+    + (has("error") ? `<div class="scale">${errorScale()}</div>` : "");
 }
 
 // --- wiring ---------------------------------------------------------------------------------------
 
-function set(event) {
-  if (!element.isConnected) { document.removeEventListener(props.channel, set); return; }
-  Object.assign(wanted, event.detail);
-  draw();
-  ask();
-}
-
-find(".figure").classList.add("empty");
-find('[data-bar="viridis"]').style.background = Colour.gradient(Colour.viridis);
-find('[data-bar="magma"]').style.background = Colour.gradient(Colour.magma);
-text("error-max", `≥ ${Panels.ERROR_MAX}`);
-drawChoice();
-
-const panels = find(".panels");
-panels.addEventListener("pointermove", (event) => choose(placeUnder(event), false));
-panels.addEventListener("pointerleave", () => choose(null, false));
-panels.addEventListener("click", (event) => {
-  const place = placeUnder(event);
-  if (place !== null) choose(place === pinned ? null : place, true);
+figure.classList.add("empty");
+all(".square").forEach((square) => square.insertAdjacentHTML("beforeend",
+  '<svg class="marks" aria-hidden="true" preserveAspectRatio="none"></svg><span class="pin"></span><span class="cursor"></span>'));
+all('[data-scale="error"]').forEach((place) => { place.innerHTML = errorScale(); });
+all("select").forEach((select) => {
+  select.innerHTML = Studio.LAYERS.map((name) => `<option value="${name}">${TITLES[name]}</option>`).join("");
+  select.addEventListener("change", () => Studio.set({ [select.dataset.layer]: select.value }));
 });
-panels.addEventListener("keydown", step);
-const curve = find(".curve svg");
-curve.addEventListener("pointermove", (event) => {
-  if (map) choose(map.ranked.order[Curve.rankAt(curve, event.clientX, map.M)], false);
+find('[data-layer="opacity"]').addEventListener("input", (event) => Studio.set({ opacity: Number(event.target.value) }));
+all("[data-mode]").forEach((button) => button.addEventListener("click", () => Studio.set({ mode: button.dataset.mode })));
+
+const VIEW_KEYS = ["mode", "base", "overlay", "opacity"];
+Studio.on("studio", element, ({ changed }) => {
+  if (changed.some((name) => VIEW_KEYS.includes(name))) drawMode();
+  if (changed.some((name) => PIXEL_KEYS.includes(name) || name === "selected")) draw();
+  line.poke();
 });
-curve.addEventListener("pointerleave", () => choose(null, false));
 new ResizeObserver(() => {
   if (map === null) return;
-  Curve.axes(curve, map.ranked);
-  drawCurve();
-}).observe(curve);
-
-document.addEventListener(props.channel, set);
-document.addEventListener(`${props.channel}-failed`, () => {
-  inFlight = null;
-  refused = { ...wanted };
-  text("status", "The server did not answer; move a control to try again.");
-});
-watch("value", () => receive(props.value));
+  Curve.axes(find(".curve svg"), map.ranked);
+  drawChoice();
+}).observe(find(".curve svg"));
+watch("value", () => line.hear(props.value));
+drawMode();
+line.poke();

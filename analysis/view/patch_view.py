@@ -14,30 +14,31 @@ from analysis.view.state import Settings
 from tatok.entropy import ESTIMATORS
 from tatok.images import to_pil
 
-SCRIPTS = ("selection.js", "colour.js", "panels.js", "curve.js", "patch_view.js")
+SCRIPTS = ("statistics.js", "patch_view.js", "choice.js")
 
 
-def patch_view(channel: str, defaults: Settings) -> gr.HTML:
-    """The component. It listens to DOM events named `channel` whose detail holds new settings.
+def patch_view(head: str) -> gr.HTML:
+    """The component. It follows the page's state (state.js).
 
-    Its own event `ask` carries the settings it wants drawn; the answer is `reply` below.
+    Its event `ask` carries the settings it wants drawn; the answer is `reply` below.
     """
     return gr.HTML(
         value=None,
         html_template=source("patch_view.html"),
         css_template=source("patch_view.css"),
         js_on_load=source(*SCRIPTS),
+        head=head,
         apply_default_css=False,
         elem_id="patch-view",
-        channel=channel,
-        defaults={
-            "epsilon": defaults.epsilon,
-            "k": defaults.k,
-            "estimator": defaults.estimator,
-            "policy": defaults.policy,
-            "target_psnr": defaults.target_psnr,
-        },
     )
+
+
+def reply(engine: Engine, square: Square, settings: Settings, have: object) -> dict:
+    """Pixels always, the entropy map if the browser does not `have` its key."""
+    answer = {"pixels": pixels_reply(engine.tokenize(square, settings))}
+    if have != map_key(square, settings):
+        answer["map"] = map_reply(engine, square, settings)
+    return answer
 
 
 def map_key(square: Square, settings: Settings) -> str:
@@ -61,7 +62,7 @@ def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
         "entropy": base.entropy[0].tolist(),  # JSON keeps float64 exactly
         "minimum": float(base.minimum[0]),
         "unit": ESTIMATORS[settings.estimator].unit,
-        "codes": engine.codes(square, settings.k).tolist(),
+        "codes": engine.quantize(square, settings.k).patch_codes[0].tolist(),
     }
 
 

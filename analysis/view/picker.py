@@ -23,26 +23,27 @@ def example_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def picker(files: list[Path]) -> gr.HTML:
-    """One button per picture; the event `pick` carries the index of the one pressed."""
-    buttons = "".join(_button(index, path) for index, path in enumerate(files))
+def picker(files: list[Path], head: str) -> gr.HTML:
+    """One button per picture; the event `pick` carries the name of the example wanted."""
+    buttons = "".join(_button(path) for path in files)
     return gr.HTML(
         html_template=f'<div class="strip" role="group" aria-label="Examples">{buttons}</div>',
         css_template=source("picker.css"),
         js_on_load=source("picker.js"),
+        head=head,
         apply_default_css=False,
         elem_id="examples",
         visible=bool(files),
     )
 
 
-def _button(index: int, path: Path) -> str:
+def _button(path: Path) -> str:
     name = escape(path.stem, quote=True)
     image = crop_square(open_image(path)).resize((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return (
-        f'<button type="button" data-index="{index}" aria-pressed="false" title="{name}">'
+        f'<button type="button" data-name="{name}" aria-pressed="false" title="{name}">'
         f'<img alt="" src="data:image/webp;base64,{data}"><span>{name}</span></button>'
     )

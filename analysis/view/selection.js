@@ -1,5 +1,5 @@
-// Alg. 1 (Eq. 5-6), the policies that need no pixels, and the exact size in bits: what
-// tatok/filtering.py and tatok/tokens.py compute, in the same float64 arithmetic and order.
+// Alg. 1 (Eq. 5-6), the policies that need no pixels, what is forced by hand, and the exact size in
+// bits: what tatok/filtering.py and tatok/tokens.py compute, in the same float64 arithmetic and order.
 const Selection = {
   // H: M numbers -> order (places by falling H; ties: lower index first) and cumulative H_k.
   rank(H) {
@@ -27,17 +27,30 @@ const Selection = {
     return keep;
   },
 
-  // The places that a policy keeps, or null if only the server can tell (random, chain).
-  keep(policy, found, M) {
-    const N = found.count;
+  // The N places that a policy keeps, or null if only the server can tell (random, chain).
+  keep(policy, N, order) {
+    const M = order.length;
     const places = Array.from({ length: N }, (_, j) => j);
-    if (policy === "dtf") return found.keep;
+    if (policy === "dtf") return Selection.mask(M, order.slice(0, N));
     if (policy === "first") return Selection.mask(M, places);
     if (policy === "last") return Selection.mask(M, places.map((j) => M - N + j));
     if (policy === "uniform") {
       return Selection.mask(M, places.map((j) => Math.floor(((2 * j + 1) * M) / (2 * N))));
     }
+    if (policy === "edges") {
+      const grid = Math.floor(Math.sqrt(M));
+      const outer = (place) => place % grid === 0 || place % grid === grid - 1;
+      const inner = (place) => !outer(place);
+      return Selection.mask(M, [...order.filter(outer), ...order.filter(inner)].slice(0, N));
+    }
     return null;
+  },
+
+  force(keep, { forced_in, forced_out }) {
+    const forced = Uint8Array.from(keep);
+    forced_in.forEach((place) => { forced[place] = 1; });
+    forced_out.forEach((place) => { forced[place] = 0; });
+    return forced;
   },
 
   // ceil(log2 C(M, N)), exactly.
@@ -50,10 +63,27 @@ const Selection = {
   },
 
   // log2 K (k + N) + ceil(log2(M + 1)) + ceil(log2 C(M, N)), the last where places are sent.
-  bits({ M, k, N, codebookSize, layout, policy, fromGlobals }) {
+  bits({ M, k, N, codebookSize, layout, policy, fromGlobals, forced }) {
     const ruled = ["first", "last", "uniform"].includes(policy) || (policy === "dtf" && fromGlobals);
-    const sent = layout === "grid" && !ruled;
-    const code = Math.ceil(Math.log2(codebookSize));
-    return code * (k + N) + M.toString(2).length + (sent ? Selection.placeBits(M, N) : 0);
+    const sent = layout === "grid" && (forced || !ruled);
+    const codes = Math.ceil(Math.log2(codebookSize)) * (k + N);
+    const count = M.toString(2).length;
+    const places = sent ? Selection.placeBits(M, N) : 0;
+    return { codes, count, places, total: codes + count + places };
+  },
+
+  // All that follows from a map of entropies and the settings. `told` is the mask that the server
+  // sent for them, or null; without it keep, kept and bits may be null.
+  outcome(map, settings, told) {
+    const found = Selection.dtf(map.ranked, settings.epsilon, map.minimum);
+    const chosen = Selection.keep(settings.policy, found.count, map.ranked.order);
+    const keep = chosen === null ? told : Selection.force(chosen, settings);
+    const forced = settings.forced_in.length + settings.forced_out.length > 0;
+    const kept = keep === null ? (forced ? null : found.count) : keep.reduce((sum, k) => sum + k, 0);
+    const bits = kept === null ? null : Selection.bits({
+      M: map.M, k: settings.k, N: kept, codebookSize: map.codebook_size, layout: map.layout,
+      policy: settings.policy, fromGlobals: map.from_globals, forced,
+    });
+    return { found, keep, kept, tokens: kept === null ? null : settings.k + kept, bits };
   },
 };

@@ -20,39 +20,56 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """The knobs of the tokenizer; `target_psnr` in dB, or None for no lower bound T."""
+    """The knobs of the tokenizer; `target_psnr` in dB, or None for no lower bound T.
+
+    forced_in and forced_out: patches that are kept or dropped by hand after the policy has chosen.
+    """
 
     epsilon: float
     k: int
     estimator: str
     policy: str
     target_psnr: float | None = None
+    forced_in: tuple[int, ...] = ()
+    forced_out: tuple[int, ...] = ()
+
+    @property
+    def forced(self) -> bool:
+        """Is any patch kept or dropped by hand?"""
+        return bool(self.forced_in or self.forced_out)
 
     @classmethod
     def parse(cls, values: Mapping, config: TokenizerConfig) -> Settings:
         """Settings from untrusted values. Raises BadSetting with one sentence."""
-        epsilon = _number(values.get("epsilon"), "ε")
+        epsilon = parse_number(values.get("epsilon"), "ε")
         if not 0 <= epsilon < 1:
             raise BadSetting("ε must lie in [0, 1).")
-        k = _number(values.get("k"), "k")
+        k = parse_number(values.get("k"), "k")
         if k != int(k) or not 0 <= k <= config.k_max:
             raise BadSetting(f"k must be a whole number in 0..{config.k_max}.")
         target = values.get("target_psnr")
         if target is not None:
-            target = _number(target, "The target PSNR")
+            target = parse_number(target, "The target PSNR")
             low, high = TARGET_PSNR
             if not low <= target <= high:
                 raise BadSetting(f"The target PSNR must lie in {low:g}..{high:g} dB.")
+        forced_in = _places(values.get("forced_in"), config.num_patches)
+        forced_out = _places(values.get("forced_out"), config.num_patches)
+        if set(forced_in) & set(forced_out):
+            raise BadSetting("A patch cannot be kept and dropped by hand at once.")
         return cls(
             epsilon=epsilon,
             k=int(k),
-            estimator=_name(values.get("estimator"), "The estimator", ESTIMATORS),
-            policy=_name(values.get("policy"), "The policy", POLICIES),
+            estimator=parse_name(values.get("estimator"), "The estimator", ESTIMATORS),
+            policy=parse_name(values.get("policy"), "The policy", POLICIES),
             target_psnr=target,
+            forced_in=forced_in,
+            forced_out=forced_out,
         )
 
 
-def _number(value: object, what: str) -> float:
+def parse_number(value: object, what: str) -> float:
+    """A finite number from an untrusted value. Raises BadSetting."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
         with suppress(OverflowError):  # JSON knows whole numbers of any length
@@ -62,7 +79,24 @@ def _number(value: object, what: str) -> float:
     return number
 
 
-def _name(value: object, what: str, names) -> str:
+def parse_name(value: object, what: str, names) -> str:
+    """One of `names` from an untrusted value. Raises BadSetting."""
     if not isinstance(value, str) or value not in names:
         raise BadSetting(f"{what} must be one of {', '.join(names)}.")
     return value
+
+
+def parse_place(value: object, M: int) -> int:
+    """The index of a patch from an untrusted value. Raises BadSetting."""
+    if type(value) is not int or not 0 <= value < M:
+        raise BadSetting(f"A patch must be a whole number in 0..{M - 1}.")
+    return value
+
+
+def _places(values: object, M: int) -> tuple[int, ...]:
+    """Different places, rising; none if there is no list."""
+    if values is None:
+        return ()
+    if not isinstance(values, list) or len(values) > M:
+        raise BadSetting("The patches kept or dropped by hand must be a list of places.")
+    return tuple(sorted({parse_place(value, M) for value in values}))

@@ -13,23 +13,17 @@ import torch
 from PIL import Image
 from skimage import data
 
-from analysis.extractors import ExtractorUnavailable, Inception, Lite0
+from analysis.extractors import (
+    IMAGENETTE,
+    ExtractorUnavailable,
+    Inception,
+    Lite0,
+    extractor_or_lite0,
+)
 from tatok.lite import load_lite, maps_distance
 
 CATS = [281, 282, 283, 284, 285]
 EGYPTIAN_CAT, ESPRESSO = 285, 967
-IMAGENETTE = {  # WordNet id → ImageNet-1K class
-    "n01440764": 0,  # tench
-    "n02102040": 217,  # English springer
-    "n02979186": 482,  # cassette player
-    "n03000684": 491,  # chain saw
-    "n03028079": 497,  # church
-    "n03394916": 566,  # French horn
-    "n03417042": 569,  # garbage truck
-    "n03425413": 571,  # gas pump
-    "n03445777": 574,  # golf ball
-    "n03888257": 701,  # parachute
-}
 
 
 def tensor(pixels):
@@ -205,3 +199,31 @@ def test_inception_without_its_package_is_unavailable(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(ExtractorUnavailable, match=r"^[^.]*torch-fidelity[^.]*\.$"):
         Inception()
+
+
+def test_lite0_stands_in_where_inception_cannot_be_had(fidelity, monkeypatch):
+    said = []
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: {}["weights"])
+    found = extractor_or_lite0("inception", said.append)
+    assert isinstance(found, Lite0)
+    assert len(said) == 1 and said[0].count(".") == 1
+    assert "could not be downloaded" in said[0] and said[0].endswith("Lite0 is used instead.")
+    monkeypatch.setattr(
+        torch.hub, "load_state_dict_from_url", lambda *_, **__: {"gain": torch.tensor(1.0)}
+    )
+    assert isinstance(extractor_or_lite0("inception", said.append), Inception)
+    assert isinstance(extractor_or_lite0("lite0", said.append), Lite0) and len(said) == 1
+
+
+def test_the_network_of_torch_fidelity_takes_checked_weights(monkeypatch):
+    real = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    kind = real.FeatureExtractorInceptionV3
+    with monkeypatch.context() as m:  # its architecture, with the random weights it starts from
+        m.setattr(kind, "load_state_dict", lambda self, _: None)
+        m.setattr(torch, "load", lambda *_, **__: None)
+        weights = kind("any", ["2048"], feature_extractor_weights_path="none").state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: weights)
+    x = tensor(data.coffee()[:64, :64])
+    y = Inception().features(torch.cat([x, -x]))
+    assert y.shape == (2, 2048) and y.isfinite().all()
+    assert (y[0] - y[1]).abs().max() > 0

@@ -117,6 +117,31 @@ def test_lite0_distance_grows_with_blur_and_is_per_image(photos):
     torch.testing.assert_close(swapped, d[2], atol=1e-5, rtol=1e-4)
 
 
+def test_lite0_distance_agrees_with_cosines_of_timms_stages(photos):
+    lite0 = Lite0()
+    x, y = photos[0][:2].float(), photos[1][:2].float()
+    small = [F.interpolate(z, (224, 224), mode="bicubic", antialias=True) for z in (x, y)]
+    maps = []
+    for z in small:
+        stages = {}
+        hooks = [lite0.net.net.bn1.register_forward_hook(lambda *a, s=stages: s.update(stem=a[2]))]
+        hooks += [
+            lite0.net.net.blocks[i].register_forward_hook(
+                lambda *a, s=stages, i=i: s.update({i: a[2]})
+            )
+            for i in (1, 2, 4, 6)
+        ]
+        lite0.net.net(z.clamp(-1, 1))
+        for hook in hooks:
+            hook.remove()
+        maps.append(stages)
+    expected = sum(
+        2 - 2 * F.cosine_similarity(maps[0][name], maps[1][name]).mean((1, 2)) for name in maps[0]
+    )
+    found = metrics.lite0_distance(x, y, lite0)
+    torch.testing.assert_close(found, expected / 5, atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("n", "m", "d"), [(300, 200, 12), (30, 40, 64), (100, 20, 50)])
 def test_frechet_distance_agrees_with_the_definition(rng, n, m, d):
     X, Y = rng.normal(size=(n, d)), 0.3 + rng.normal(size=(m, d)) @ rng.normal(size=(d, d))
@@ -147,19 +172,6 @@ def test_frechet_distance_agrees_with_torchmetrics(rng):
     theirs.update(torch.from_numpy(X), real=True)
     theirs.update(torch.from_numpy(Y), real=False)
     assert metrics.frechet_distance(X, Y) == pytest.approx(theirs.compute().item(), rel=1e-5)
-
-
-def test_jackknife_error_is_the_spread_of_fresh_draws(rng):
-    def draw():
-        X = rng.normal(size=(200, 6))
-        return X, 0.7 * X + 0.3 * rng.normal(size=X.shape) + 0.2
-
-    pairs = [draw() for _ in range(200)]
-    spread = np.std([metrics.frechet_distance(*pair) for pair in pairs])
-    claimed = np.mean([metrics.jackknife_fd(*pair) for pair in pairs[:20]])
-    assert 0.75 < claimed / spread < 1.35
-    with pytest.raises(ValueError, match="at least 40 rows"):
-        metrics.jackknife_fd(*(Z[:39] for Z in pairs[0]))
 
 
 def test_kid_agrees_with_torchmetrics(rng):
@@ -222,9 +234,20 @@ def test_rfd_collects_batches_and_names_its_value(rng):
         metrics.rfd(X, Y[:-1], ChannelMeans())
 
 
-def test_only_inception_gives_an_rfid():
+def test_gfd_needs_no_pairs(rng):
+    X, Y = rng.normal(size=(60, 3)), rng.normal(size=(40, 3)) + 1
+    found = metrics.gfd(X, Y, ChannelMeans())
+    assert found.value == pytest.approx(metrics.frechet_distance(X, Y))
+    assert found.n == 40 and found.label == "gFD (channel means, N=40 generated, 60 real)"
+
+
+def test_only_inception_gives_a_fid_and_a_kid():
     assert metrics.rfd_label(Lite0, 500) == "rFD (EfficientNet-Lite0, N=500)"
     assert metrics.rfd_label(Inception, 5000) == "rFID (Inception-v3, N=5000)"
+    assert metrics.gfd_label(Lite0, 40, 60).startswith("gFD (EfficientNet-Lite0, N=40")
+    assert metrics.gfd_label(Inception, 40, 60).startswith("gFID (Inception-v3, N=40")
+    assert metrics.kid_label(Lite0, 500) == "Kernel distance (EfficientNet-Lite0, N=500)"
+    assert metrics.kid_label(Inception, 5000) == "KID (Inception-v3, N=5000)"
 
 
 @pytest.mark.parametrize("distance", [metrics.frechet_distance, metrics.kid])

@@ -1,8 +1,13 @@
 """The counted work against multiply-adds worked out by hand."""
 
-import pytest
+import sys
 
-from tatok import bench
+import pytest
+from conftest import pictures, random_model
+
+from tatok import __main__ as cli
+from tatok import bench, config, load_image
+from tatok.images import to_pil
 
 
 def by_hand(total):
@@ -17,6 +22,31 @@ def test_counted_work_is_the_linear_maps_and_what_else_there_is(total):
     counted = bench.measure("demo", "", total, batch=1, steps=8, device="cpu").multiply_adds
     # logits, attention's own products and the places
     assert 1.05 < counted / by_hand(total) < 1.9
+
+
+def test_command_prints_every_length_of_every_size(monkeypatch, capsys, tmp_path):
+    for size in list(config.GENERATOR_SIZES):
+        tiny = {"dim": 32, "depth": 1, "heads": 4, "place_dim": 16}
+        monkeypatch.setitem(config.GENERATOR_SIZES, size, tiny)
+    model = random_model()
+    model.save_pretrained(tmp_path)
+    to_pil(pictures(1)[0]).save(tmp_path / "one.png")
+    monkeypatch.setattr(sys, "argv", [
+        "tatok", "bench", "generator", "--batch", "1", "--steps", "2",
+        "--tokenizer", str(tmp_path), "--pictures", str(tmp_path),
+    ])  # fmt: skip
+    cli.main()
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("2 steps, guidance pair, batch 1, fp32, cpu, 1 threads")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    N = int(model.select(model.encode(load_image(tmp_path / "one.png", 32))).count)
+    lengths = [f"{4 + N} tokens, DTF's mean"] + [f"{n} tokens" for n in (57, 64, 256, 457, 569)]
+    assert [row[:2] for row in cells] == [[s, n] for s in ("paper", "demo") for n in lengths]
+    for row in cells:
+        work, speed, counted, timed = (float(value.rstrip(" G")) for value in row[2:])
+        assert work > 0 and speed > 0 and timed > 0
+        assert counted > 1 or row[1].startswith("569")
+    assert [row[4:] for row in cells if row[1].startswith("569")] == [["1.00", "1.00"]] * 2
 
 
 def test_split():

@@ -5,13 +5,14 @@ import sys
 
 import pytest
 import torch
-from conftest import pictures, random_model
+from conftest import pictures, random_generator, random_model
 
+from tatok import MaskGIT, TaTok, load_image
 from tatok import __main__ as cli
-from tatok import load_image
+from tatok.edit import vary_globals, vary_patches
 from tatok.images import to_pil
 from tatok.report import report
-from tatok.tokenfile import HEADER_BYTES
+from tatok.tokenfile import HEADER_BYTES, unpack
 
 
 @pytest.fixture
@@ -30,8 +31,6 @@ def run(capsys, monkeypatch, *arguments):
 
 
 def test_reconstruct_prints_the_report_and_writes_the_picture(files, capsys, monkeypatch):
-    from tatok import TaTok
-
     weights, photo = files / "weights", files / "photo.png"
     printed = run(
         capsys, monkeypatch, "reconstruct", photo, "--weights", weights, "--epsilon", 0.3, "-k", 3,
@@ -66,6 +65,91 @@ def test_encode_and_decode(files, capsys, monkeypatch):
         "-o", files / "b.png",
     )  # fmt: skip
     assert (files / "a.png").read_bytes() == (files / "b.png").read_bytes()
+
+
+@pytest.fixture
+def both(files):
+    """A tokenizer and a generator in one folder, and the same as models."""
+    tokenizer = TaTok.from_pretrained(files / "weights")
+    random_generator(tokenizer).save_pretrained(files / "weights")
+    return files, tokenizer, MaskGIT.from_pretrained(files / "weights")
+
+
+def grid(path, side=32):
+    """The pictures of a file that `generate` wrote, in order; frames of two pixels between."""
+    x = load_image(path, size=2 * (side + 2) + 2)
+    rows = [x[:, :, top : top + side] for top in (2, side + 4)]
+    return torch.cat([row[:, :, :, left : left + side] for row in rows for left in (2, side + 4)])
+
+
+def test_generate_is_sample(both, capsys, monkeypatch):
+    files, tokenizer, generator = both
+    monkeypatch.setattr(sys, "argv", [
+        "tatok", "generate", "--weights", str(files / "weights"), "--label", "b", "-n", "4",
+        "--steps", "3", "--guidance", "4", "--temperature", "0.7", "--epsilon", "0.3",
+        "--seed", "5", "--tokens", str(files / "tokens"), "-o", str(files / "grid.png"),
+    ])  # fmt: skip
+    cli.main()
+    steps = generator.sample("bbbb", steps=3, guidance=4.0, temperature=0.7, epsilon=0.3, seed=5)
+    tokens = list(steps)[-1].tokens
+    printed = [list(map(int, line.split())) for line in capsys.readouterr().out.splitlines()[1:]]
+    N, bits = tokens.count.tolist(), tokens.bits().tolist()
+    assert printed == [[n + 1, N[n], 4 + N[n], bits[n]] for n in range(4)]
+    expected = tokenizer.decode(tokens)
+    torch.testing.assert_close(grid(files / "grid.png"), expected, atol=1 / 127, rtol=0)
+    for row, path in enumerate(sorted((files / "tokens").iterdir())):
+        data = path.read_bytes()
+        assert len(data) == HEADER_BYTES + math.ceil(bits[row] / 8)
+        assert torch.equal(unpack(data, tokenizer).patch_codes[0], tokens.patch_codes[row])
+
+
+def test_generate_goes_on_from_a_token_file(both, capsys, monkeypatch):
+    files, tokenizer, generator = both
+    weights, code = ("--weights", files / "weights"), files / "photo.tatok"
+    run(capsys, monkeypatch, "encode", files / "photo.png", *weights, "--count", 5, "-o", code)
+    tokens = cli.copies(code, tokenizer, 4)
+    for option, steps in (
+        (("--globals-of", code, "--count", 7), vary_patches(tokenizer, generator, tokens, "a", 7)),
+        (("--patches-of", code), vary_globals(generator, tokens, "a")),
+    ):
+        out = files / "grid.png"
+        run(capsys, monkeypatch, "generate", *weights, "--label", "a", *option, "-o", out)
+        expected = tokenizer.decode(list(steps)[-1].tokens)
+        torch.testing.assert_close(grid(out), expected, atol=1 / 127, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--label", "zebra"], "There is no class 'zebra'; there are a, b."),
+        (["--count", "17"], "count must be whole numbers in 0..16."),
+        (["-n", "0"], "-n must lie in 1..64, not 0."),
+        (["--steps", "0"], "steps must be at least 1"),
+        (["--epsilon", "1"], "epsilon must lie in [0, 1)"),
+        (["--globals-of", "other.tatok"], "made with other weights"),
+        (["--patches-of", "photo.png"], "This is not a .tatok file."),
+        (["--patches-of", "three.tatok"], "k = 4 global tokens"),
+        (["--patches-of", "three.tatok", "--count", "3"], "--count has no part"),
+        (["--weights", "bare"], "There is no generator.json in bare."),
+        (["--weights", "mixed"], "These generator weights belong to another tokenizer."),
+    ],
+)
+def test_mistakes_in_generate_are_one_sentence(both, capsys, monkeypatch, arguments, says):
+    files, tokenizer, generator = both
+    monkeypatch.chdir(files)
+    tokenizer.save_pretrained("bare")
+    random_model(seed=1).save_pretrained("mixed")
+    generator.save_pretrained("mixed")
+    for weights, k, name in (("weights", 3, "three"), ("mixed", 4, "other")):
+        run(capsys, monkeypatch, "encode", "photo.png", "--weights", weights, "-k", k,
+            "-o", f"{name}.tatok")  # fmt: skip
+    if "--weights" not in arguments:
+        arguments = [*arguments, "--weights", "weights"]
+    monkeypatch.setattr(sys, "argv", ["tatok", "generate", "-o", "grid.png", *arguments])
+    with pytest.raises(SystemExit) as error:
+        cli.main()
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert not (files / "grid.png").exists()
 
 
 @pytest.mark.parametrize(

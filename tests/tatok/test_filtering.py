@@ -127,3 +127,33 @@ def test_chain_avoids_what_is_already_known():
     sigma = torch.tensor([[3.0, 2.9, 1.0]])
     assert filtering.chain(sigma, C, torch.tensor([2]))[0].tolist() == [True, False, True]
     assert filtering.top(sigma, torch.tensor([2]))[0].tolist() == [True, True, False]
+
+
+def test_edges_come_first_and_by_entropy():
+    H = torch.arange(16.0)[None].expand(17, 16)
+    masks = filtering.edges(H, torch.arange(17))
+    outer = [15, 12, 11, 8, 7, 4, 3, 0]  # left and right columns of 4 × 4, highest H first
+    rest = [14, 13, 10, 9, 6, 5, 2, 1]
+    for n in range(17):
+        assert masks[n].nonzero()[:, 0].tolist() == sorted((outer + rest)[:n])
+    ties = filtering.edges(torch.ones(1, 16), torch.tensor([3]))
+    assert ties[0].nonzero()[:, 0].tolist() == [0, 3, 4]
+
+
+@pytest.mark.parametrize("rule", filtering.RULES)
+def test_a_correction_takes_out_the_bias_and_nothing_else(rule):
+    bias = torch.rand(9, dtype=torch.float64) + 0.5
+    content = torch.rand(4, 9, dtype=torch.float64) + 1
+    biased = content * bias / bias.mean() if rule == "divide" else content + bias - bias.mean()
+    correct = filtering.Correction(bias, rule)
+    torch.testing.assert_close(correct(biased), content)
+    torch.testing.assert_close(correct(bias[None]), bias.mean().expand(1, 9))
+
+
+def test_a_correction_stays_non_negative_and_refuses_what_it_cannot_do():
+    bias = torch.tensor([0.0, 4.0])
+    assert filtering.Correction(bias)(torch.tensor([[1.0, 1.0]])).tolist() == [[3.0, 0.0]]
+    with pytest.raises(ValueError, match="positive"):
+        filtering.Correction(bias, "divide")
+    with pytest.raises(ValueError, match="rule"):
+        filtering.Correction(bias, "multiply")

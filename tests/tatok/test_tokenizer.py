@@ -8,7 +8,8 @@ from conftest import TINY, pictures, random_model
 
 from tatok import SIZES, TaTok, TokenizerConfig
 from tatok.entropy import ESTIMATORS
-from tatok.filtering import POLICIES
+from tatok.filtering import POLICIES, Correction
+from tatok.tokens import place_bits
 from tatok.transformer import patchify, unpatchify
 
 COMBINATIONS = [(e, p) for e in ESTIMATORS for p in POLICIES]
@@ -211,3 +212,19 @@ def test_gradients_reach_everything(layout):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     assert set(terms) >= {"rec", "commit", "glob", "gaussian", "code", "rate"}
+
+
+def test_a_correction_changes_the_choice_and_makes_places_cost_bits():
+    model, x = random_model(estimator="prior"), pictures(2)
+    encoding = model.encode(x)
+    H = model.measure(encoding).entropy
+    paper = model.select(encoding, count=5)
+    assert not paper.corrected and torch.equal(paper.entropy, H)
+    correction = Correction(H.mean(dim=0))
+    mended = model.select(encoding, count=5, correction=correction)
+    assert mended.corrected and torch.equal(mended.entropy, correction(H))
+    assert not torch.equal(mended.keep, paper.keep)
+    free, sent = (model.quantize(encoding, s) for s in (paper, mended))
+    # the decoder can compute H, but not what was taken out of it
+    assert (free.places, sent.places) == ("prior", "sent")
+    assert (sent.bits() - free.bits()).tolist() == [place_bits(16, 5)] * 2

@@ -56,6 +56,7 @@ def test_train_resume_and_log(world):
 def test_names_and_foreign_weights(world):
     train(world, "one", 8, names={"a": "apples"})
     assert MaskGIT.from_pretrained(world / "one").config.classes == ("apples", "b")
+    assert MaskGIT.training_record(world / "one")["folders"] == ["a", "b"]
     with pytest.raises(ValueError, match="other"):
         train(world, "two", 8, init=str(world / "one"))  # without the names
     random_model(seed=1).save_pretrained(world / "weights")

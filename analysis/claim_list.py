@@ -1,0 +1,200 @@
+"""The claims of the paper, in its order, each with its rule in words; in code: `claim_rules`.
+
+"Surely" means that the whole 95 % interval says so. Only changes and orders of the rFD are
+compared, since the paper's is by Inception on ImageNet.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from analysis import claim_rules as rules
+from analysis.claims import Claim
+
+IMAGENET = "needs training on ImageNet-1K at 336 px; these weights come from two CPU cores"
+SURELY_HALF = (
+    "holds: surely falls, by half of the paper's change or more; in part: surely falls, by less"
+)
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "floor",
+        "Theorem 2.1",
+        "With finitely many codes the error stays above a positive minimum",
+        "a proof",
+        "holds: with every token in use the PSNR is surely finite",
+        rules.error_floor,
+    ),
+    Claim(
+        "globals-loss",
+        "Theorem 3.2",
+        "Global tokens lower the reconstruction loss",
+        "a proof that compares lower bounds",
+        "holds: 16 global tokens surely raise the PSNR, with all patches and with as many tokens "
+        "in all; in part: in one of the two",
+        rules.globals_lower_loss,
+    ),
+    Claim(
+        "globals-rfd",
+        "Fig. 3",
+        "16 global tokens beside all patches lower the rFID",
+        "-30.4 %",
+        SURELY_HALF,
+        partial(rules.globals_lower_rfd, rules.PATCHES, 1.51 / 2.17 - 1),
+    ),
+    Claim(
+        "globals-total",
+        "Fig. 3",
+        "16 global tokens in the place of patches lower the rFID, too",
+        "-29.0 %",
+        SURELY_HALF,
+        partial(rules.globals_lower_rfd, rules.TOTAL, 1.54 / 2.17 - 1),
+    ),
+    Claim(
+        "plateau",
+        "Fig. 3",
+        "16 global tokens bring nearly all there is to gain",
+        "95.7 % of the fall up to k = 200",
+        "holds: 90 % or more of the fall up to k_max; in part: 50 % or more",
+        rules.plateau,
+    ),
+    Claim(
+        "redundant-half",
+        "Fig. 4",
+        "Half of the patches are redundant: without 48 % of them the rFID rises by less than 11 %",
+        "end +6.9 %, start +8.3 %, random +10.6 %",
+        "holds: surely less than 11 % in all three ways; in part: in one or two",
+        rules.half_is_redundant,
+    ),
+    Claim(
+        "removal-order",
+        "Fig. 4",
+        "Removing from the end harms least, at random most",
+        "2.32, 2.35, 2.40",
+        "holds: both steps are surely upward; in part: one is",
+        rules.order_of_removal,
+    ),
+    Claim(
+        "collapse",
+        "Fig. 4",
+        "Beyond one half the rFID soars",
+        "× 175",
+        "holds: steeper, in rFD by patch, after 48 % than before, surely, in all three ways; in "
+        "part: in one or two",
+        rules.collapse,
+    ),
+    Claim(
+        "redundancy",
+        "Sec. 2.3",
+        "Patch tokens are redundant",
+        "Red > 0",
+        "holds: Red of all patch codes, without G, is surely above 0",
+        rules.patches_are_redundant,
+    ),
+    Claim(
+        "red-zero",
+        "App. B.4",
+        "The kept patches, given G, are not redundant",
+        "Red ≈ 0",
+        "holds: surely 2 % or less; in part: surely less than for all patches without G",
+        rules.red_vanishes,
+    ),
+    Claim(
+        "dtf-best",
+        "Fig. 5",
+        "At the same N, DTF beats random, uniform, first and last",
+        "-34.9 % against the best of them",
+        "holds: surely lower rFD than each of the four, at the N of ε = 0.05 and at the paper's "
+        "share of patches; in part: than some. DTF with the estimator of the weights",
+        partial(rules.dtf_beats, None),
+    ),
+    Claim(
+        "dtf-residual",
+        "Fig. 5",
+        "The same with the paper's own estimator (Alg. 1, line 4)",
+        "-34.9 % against the best of them",
+        "as above",
+        partial(rules.dtf_beats, f"DTF, {rules.PAPERS_ESTIMATOR}"),
+    ),
+    Claim(
+        "baselines",
+        "Fig. 5",
+        "Random is worst, then uniform, first, last",
+        "3.25, 2.88, 2.41, 2.32",
+        "holds: each step is surely downward; in part: some are",
+        rules.order_of_baselines,
+    ),
+    Claim(
+        "fig5-gfid",
+        "Fig. 5",
+        "DTF gives the best gFID, too",
+        "2.17 against 3.05",
+        "none",
+        partial(rules.not_here, "needs a generator trained for each policy"),
+    ),
+    Claim(
+        "few-tokens",
+        "Table 1",
+        "At ε = 0.05 few tokens are left",
+        "12.8 % of the patches (56.4 of 441)",
+        "holds: 16 % or less; in part: half or less",
+        rules.few_tokens,
+    ),
+    Claim(
+        "no-loss",
+        "Table 1, Fig. 3",
+        "They give the rFID of all tokens",
+        "+0 % (1.51 with 56.4 tokens and with 457)",
+        "holds: rFD at ε = 0.05 surely at most 5 % above that at ε = 0; in part: at most 11 %",
+        rules.no_loss,
+    ),
+    Claim(
+        "epsilon",
+        "App. D.1, Fig. 7",
+        "DTF works the same from ε = 0.05 to 0.15",
+        "pictures only",
+        "holds: surely lower rFD than random patches at the same N for each ε; in part: for some",
+        rules.epsilon_generalises,
+    ),
+    Claim(
+        "edges",
+        "App. D.2",
+        "Nearly half of the kept patches lie at the left and right edges",
+        "nearly half",
+        "holds: 40 % or more; in part: surely more than chance",
+        partial(rules.edges, ("photographs",)),
+    ),
+    Claim(
+        "edges-blank",
+        "Fig. 8",
+        "So they do on white, black and noise",
+        "strong bias",
+        "holds: 40 % or more on all three; in part: more than chance on one, and surely where "
+        "there is an interval",
+        partial(rules.edges, ("white", "black", "noise")),
+    ),
+    Claim(
+        "speed",
+        "Table 1",
+        "8.7 times the throughput of 569 tokens",
+        "× 8.7 (94.3 and 10.8 a second, A100)",
+        "holds: 80 % of it or more, timed and counted in multiply-adds; in part: one of the two",
+        rules.speed_up,
+    ),
+    Claim(
+        "rfid",
+        "Table 1",
+        "rFID 1.51 on ImageNet with 56.4 tokens of 4096 codes",
+        "1.51",
+        "none",
+        partial(rules.not_here, IMAGENET),
+    ),
+    Claim(
+        "gfid",
+        "Table 1",
+        "gFID 1.89 on ImageNet (2.17 in Fig. 5)",
+        "1.89",
+        "none",
+        partial(rules.not_here, IMAGENET),
+    ),
+)

@@ -1,0 +1,187 @@
+"""The paper's claims beside what the result files say: the protocol, the table, the command.
+
+A claim is judged by a rule that stands beside it in words (`claim_list`) and in code
+(`claim_rules`). A rule reads result files and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from analysis.bias import Bias
+from analysis.redundancy import Redundancies
+from analysis.results import BadResult, Experiment, load, path_of
+from analysis.speed import Speed
+
+Verdict = Literal[
+    "holds", "holds in part", "does not hold here", "cannot be tested here", "not measured yet"
+]
+RUN = "python -m analysis run {} --data DIR"
+FILES: dict[str, tuple[type, str]] = {  # type, and the command that makes the file
+    "fig3": (Experiment, RUN.format("fig3")),
+    "fig4": (Experiment, RUN.format("fig4")),
+    "fig5": (Experiment, RUN.format("fig5")),
+    "epsilon": (Experiment, RUN.format("epsilon")),
+    "bias": (Bias, "python -m analysis bias --data DIR"),
+    "redundancy": (Redundancies, "python -m analysis redundancy --data DIR"),
+    "speed": (Speed, "python -m analysis speed"),
+}
+START, END = "<!-- claims -->", "<!-- /claims -->"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a claim's rule says: our number, its 95 % interval or "", the verdict and why."""
+
+    ours: str
+    interval: str
+    verdict: Verdict
+    because: str = ""
+
+
+class Untestable(Exception):
+    """A claim that cannot be tested with what there is; the message says why."""
+
+
+class Missing(Exception):
+    """A result file that has not been made; the message is its name."""
+
+
+class Measured:
+    """The result files of a folder, read when a claim asks for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.read: dict[str, object] = {}
+
+    def __getitem__(self, name: str):
+        """The result of that name. Raises Missing, or BadResult for a damaged file."""
+        if name not in self.read:
+            path = path_of(name, self.folder)
+            if not path.exists():
+                raise Missing(name)
+            self.read[name] = load(FILES[name][0], path)
+        return self.read[name]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper. `rule` says in words what `judge` does.
+
+    where: section or figure; paper: the paper's number.
+    """
+
+    id: str
+    where: str
+    text: str
+    paper: str
+    rule: str
+    judge: Callable[[Measured], Finding]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim and what was found."""
+
+    id: str
+    where: str
+    text: str
+    paper: str
+    ours: str
+    interval: str
+    verdict: Verdict
+    because: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A result file that was read, and how it was made."""
+
+    name: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The result file."""
+
+    rows: tuple[Row, ...]
+    sources: tuple[Source, ...]
+
+
+def judge(claims: Sequence[Claim], folder: Path) -> Claims:
+    """The claims by the result files in a folder. BadResult if one is damaged."""
+    measured = Measured(folder)
+    rows = tuple(_row(claim, measured) for claim in claims)
+    sources = tuple(Source(name, _line(result)) for name, result in measured.read.items())
+    return Claims(rows, sources)
+
+
+def _row(claim: Claim, measured: Measured) -> Row:
+    try:
+        found = claim.judge(measured)
+    except Missing as missing:
+        found = Finding("", "", "not measured yet", f"`{FILES[str(missing)][1]}` measures it")
+    except Untestable as reason:
+        found = Finding("", "", "cannot be tested here", str(reason))
+    return Row(
+        claim.id,
+        claim.where,
+        claim.text,
+        claim.paper,
+        found.ours,
+        found.interval,
+        found.verdict,
+        found.because,
+        claim.rule,
+    )
+
+
+def _line(result) -> str:
+    return result.line() if isinstance(result, Speed) else result.provenance.line()
+
+
+def markdown(claims: Claims) -> str:
+    """The table; the reason stands in the verdict's cell."""
+    head = "| claim | where | paper | ours (95 %) | verdict |\n|---|---|---|---|---|"
+    lines = [
+        f"| {row.text} | {row.where} | {row.paper} | {_ours(row)} | {_verdict(row)} |"
+        for row in claims.rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _ours(row: Row) -> str:
+    return f"{row.ours} ({row.interval})" if row.interval else row.ours or "–"
+
+
+def _verdict(row: Row) -> str:
+    return f"**{row.verdict}**: {row.because}" if row.because else f"**{row.verdict}**"
+
+
+def write_table(claims: Claims, readme: Path) -> None:
+    """Put the table between the two marks in a Markdown file. BadResult where they are not."""
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadResult(f"{readme.name} cannot be read.") from error
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise BadResult(f"{readme.name} has no place for the table: {START} and {END}.")
+    made = "\n".join(f"- {source.name}: {source.line}" for source in claims.sources)
+    parts = [
+        markdown(claims),
+        "Each verdict is computed by the rule beside the claim in `analysis/claim_list.py`.",
+    ]
+    if made:
+        parts.append(f"Made from:\n\n{made}")
+    body = "\n\n".join(parts)
+    partial = readme.with_name(f".{readme.name}.partial")
+    partial.write_text(f"{before}{START}\n{body}\n{END}{after}", encoding="utf-8")
+    os.replace(partial, readme)

@@ -1,0 +1,263 @@
+"""TaTok against JPEG, WebP and AVIF: bytes against PSNR and Lite0 distance on the same pictures.
+
+A codec also codes a smaller picture, which is then scaled up: at these sizes often the better deal.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from analysis.bands import mean_band
+from analysis.containers import SUBTRACTED, payload_bytes
+from analysis.evaluate import table
+from analysis.experiments import PSNR_CAP, Images
+from analysis.extractors import Lite0
+from analysis.frontier import Stretch, hull, stretches
+from analysis.provenance import Provenance
+from analysis.results import Estimate, shown
+from analysis.seconds import Seconds, Stopwatch
+from tatok.images import to_pil, to_tensor
+from tatok.lite import maps_distance
+from tatok.quality import psnr
+from tatok.tokenfile import HEADER_BYTES
+from tatok.tokenizer import TaTok
+
+TATOK = "TaTok"
+EPSILONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+SHRINK = (1, 2, 4, 8)  # S over the side of the picture that a codec gets
+OPTIONS = {  # of Pillow; the rest as it has them: JPEG and AVIF 4:2:0, AVIF at speed 6
+    "JPEG": {"optimize": True},
+    "WebP": {"method": 6},
+    "AVIF": {"max_threads": 1},
+}
+QUALITIES = {"JPEG": (1, 10, 30, 60), "WebP": (0, 10, 30, 60, 85), "AVIF": (0, 15, 30, 50, 70)}
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class CodecPoint:
+    """One way to code, over all images.
+
+    knob            quality of a codec; ε of TaTok, None where only its global tokens are sent
+    side            px of the coded picture
+    file_bytes      mean size of the whole file; payload_bytes: of the coded picture alone
+    psnr            dB, mean over images, an image without error counts as 60 dB
+    distance        Lite0 distance, mean over images
+    """
+
+    coder: str
+    knob: float | None
+    side: int
+    file_bytes: float
+    payload_bytes: float
+    psnr: Estimate
+    distance: Estimate
+
+
+SIZES: dict[str, Callable[[CodecPoint], float]] = {
+    "file": lambda p: p.file_bytes,
+    "payload": lambda p: p.payload_bytes,
+}
+MEASURES: dict[str, Callable[[CodecPoint], float]] = {  # the larger the better
+    "PSNR": lambda p: p.psnr.value,
+    "Lite0 distance": lambda p: -p.distance.value,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Where TaTok or another coder is the better, by the upper hull of each coder's points."""
+
+    coder: str
+    size: str  # "file" or "payload"
+    measure: str  # "PSNR" or "Lite0 distance"
+    stretches: tuple[Stretch, ...]
+
+    def sentence(self) -> str:
+        """In words."""
+        parts = ", ".join(stretch.text() for stretch in self.stretches)
+        return f"{TATOK} and {self.coder}, {self.measure} by bytes of the {self.size}: {parts}."
+
+
+@dataclass(frozen=True)
+class Coder:
+    """How a coder was used, and what the payload leaves out of the file."""
+
+    name: str
+    options: str
+    subtracted: str
+
+
+@dataclass(frozen=True)
+class Codecs:
+    """The result file."""
+
+    image_size: int
+    coders: tuple[Coder, ...]
+    points: tuple[CodecPoint, ...]
+    comparisons: tuple[Comparison, ...]
+    seconds: Seconds
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A coder with its knob and side, and what it gave so far."""
+
+    coder: str
+    knob: float | None
+    side: int
+    rows: list[tuple[Tensor, Tensor, Tensor, Tensor]]  # bytes twice, PSNR, distance; (B,) each
+
+
+@torch.no_grad()
+def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> Codecs:
+    """All coders on images[a:b], (b - a, 3, S, S), with a bar that tells the time left."""
+    S, watch = model.config.image_size, Stopwatch()
+    device = next(model.parameters()).device
+    own = [_Way(TATOK, knob, S, []) for knob in (*EPSILONS, None)]
+    others = [
+        _Way(coder, quality, S // shrink, [])
+        for coder, qualities in QUALITIES.items()
+        for shrink in SHRINK
+        for quality in qualities
+    ]
+    total = len(images) * (len(own) + len(others))
+    with tqdm(total=total, unit="image", dynamic_ncols=True) as bar:
+        for start in range(0, len(images), BATCH):
+            with watch("load"):
+                x = images[start : start + BATCH].to(device)
+                pictures = [to_pil(row) for row in x]
+            with watch("features"):
+                maps = lite0(x).maps
+            tatok = _reconstructions(model, x, [way.knob for way in own], watch)
+            coded = (_transcoded(way, pictures, S, watch) for way in others)
+            for way, (file_bytes, payload, y) in _pairs((own, tatok), (others, coded)):
+                y = y.to(device)
+                with watch("features"):
+                    distance = maps_distance(maps, lite0(y).maps).cpu()
+                decibels = psnr(x, y).cpu().clamp(max=PSNR_CAP)
+                way.rows.append((file_bytes, payload, decibels, distance))
+                bar.update(len(x))
+    with watch("statistics"):
+        points = tuple(_point(way, origin.seed) for way in (*own, *others))
+        comparisons = compare(points)
+    return Codecs(S, _coders(), points, comparisons, watch.lap(), origin)
+
+
+def _reconstructions(
+    model: TaTok, x: Tensor, epsilons: Iterable[float | None], watch: Stopwatch
+) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+    """Bytes of the `.tatok` files, with and without header, and pictures; one per ε."""
+    with watch("encode"):
+        encoding = model.encode(x)
+    with watch("select"):
+        evidence = model.measure(encoding)
+    for epsilon in epsilons:
+        with watch("select"):
+            count = 0 if epsilon is None else None
+            selection = model.filter(encoding, evidence, epsilon or 0.0, count=count)
+            tokens = model.quantize(encoding, selection)
+            payload = (tokens.bits() + 7) // 8
+        with watch("decode"):
+            y = model.decode(tokens)
+        yield payload + HEADER_BYTES, payload, y
+
+
+def _transcoded(
+    way: _Way, pictures: list[Image.Image], S: int, watch: Stopwatch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Bytes of the files, of their payloads, and the pictures decoded at S × S."""
+    with watch("encode"):
+        files = [encoded(way.coder, picture, way.side, way.knob) for picture in pictures]
+    with watch("decode"):
+        y = torch.cat([decoded(data, S) for data in files])
+    payloads = [payload_bytes(way.coder, data) for data in files]
+    return torch.tensor([len(data) for data in files]), torch.tensor(payloads), y
+
+
+def encoded(coder: str, picture: Image.Image, side: int, quality: float) -> bytes:
+    """The picture scaled to side × side (bicubic) as a file."""
+    if picture.width != side:
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    picture.save(file, coder, quality=quality, **OPTIONS[coder])
+    return file.getvalue()
+
+
+def decoded(data: bytes, S: int) -> Tensor:
+    """The picture of a file scaled to S × S (bicubic), (1, 3, S, S)."""
+    with Image.open(io.BytesIO(data)) as picture:
+        rgb = picture.convert("RGB")
+    return to_tensor(rgb.resize((S, S), Image.Resampling.BICUBIC) if rgb.width != S else rgb)
+
+
+def compare(points: Iterable[CodecPoint]) -> tuple[Comparison, ...]:
+    """TaTok with each other coder, by file and by payload, by PSNR and by Lite0 distance."""
+    points = tuple(points)
+    found = []
+    for coder in dict.fromkeys(point.coder for point in points if point.coder != TATOK):
+        for size, of_size in SIZES.items():
+            for quality, of_quality in MEASURES.items():
+                hulls = [
+                    hull([(of_size(p), of_quality(p)) for p in points if p.coder == name])
+                    for name in (TATOK, coder)
+                ]
+                parts = stretches(TATOK, hulls[0], coder, hulls[1])
+                found.append(Comparison(coder, size, quality, parts))
+    return tuple(found)
+
+
+def _pairs(*groups: tuple[list[_Way], Iterable]) -> Iterable[tuple[_Way, tuple]]:
+    for ways, made in groups:
+        yield from zip(ways, made, strict=True)
+
+
+def _point(way: _Way, seed: int) -> CodecPoint:
+    sizes, payloads, decibels, distances = map(torch.cat, zip(*way.rows, strict=True))
+    return CodecPoint(
+        way.coder,
+        way.knob,
+        way.side,
+        sizes.double().mean().item(),
+        payloads.double().mean().item(),
+        mean_band(decibels, seed),
+        mean_band(distances, seed),
+    )
+
+
+def _coders() -> tuple[Coder, ...]:
+    pillow = {
+        name: ", ".join(f"{key}={value}" for key, value in options.items())
+        for name, options in OPTIONS.items()
+    }
+    pillow[TATOK] = "DTF with the weights' own k and estimator"
+    return tuple(Coder(name, pillow[name], SUBTRACTED[name]) for name in (TATOK, *OPTIONS))
+
+
+def markdown(codecs: Codecs) -> str:
+    """The points as Markdown, and where each coder is the better."""
+    head = ["coder", "quality or ε", "side, px", "bytes", "payload", "PSNR, dB", "Lite0 distance"]
+    rows = [
+        [
+            p.coder,
+            "G alone" if p.knob is None else f"{p.knob:g}",
+            str(p.side),
+            f"{p.file_bytes:.0f}",
+            f"{p.payload_bytes:.0f}",
+            shown(p.psnr, 2),
+            shown(p.distance, 4),
+        ]
+        for p in sorted(codecs.points, key=lambda p: (p.coder != TATOK, p.coder, p.file_bytes))
+    ]
+    lines = "\n".join(f"- {comparison.sentence()}" for comparison in codecs.comparisons)
+    minus = "\n".join(f"- {c.name} ({c.options}): {c.subtracted}" for c in codecs.coders)
+    made = f"Time: {codecs.seconds.line()}.\n\n{codecs.provenance.line()}"
+    return "\n\n".join([table(head, rows), lines, f"Payload leaves out\n\n{minus}", made])

@@ -1,0 +1,96 @@
+"""What the files of the positional-bias lab share: entropies of many images, places, rolls.
+
+Places are counted in raster order, 0..M-1 on a g × g grid. A roll moves the picture's content down
+by dy and right by dx patches, what leaves on one side comes in on the other; roll r of the M rolls
+has (dy, dx) = divmod(r, g).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isqrt
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from analysis.bands import mean_band
+from analysis.evaluate import BadData
+from analysis.results import Estimate
+from tatok import filtering
+from tatok.config import TokenizerConfig
+from tatok.tokenizer import TaTok
+
+RESOLUTION = 1e-5  # of an entropy, relative to the image's largest
+
+
+def check_patches(config: TokenizerConfig) -> None:
+    """BadData unless the picture is exactly its patches, so that patches can be moved about."""
+    if config.overlap:
+        raise BadData("Patches can only be moved about where they do not overlap.")
+
+
+@torch.no_grad()
+def entropies(
+    model: TaTok,
+    images: Tensor,
+    estimators: Sequence[str],
+    k: int | None = None,
+    batch: int = 16,
+    bar: tqdm | None = None,
+) -> dict[str, Tensor]:
+    """H(p_i | G) by each estimator, (n, M) float64 on the CPU, from one encoding of the images."""
+    parts: dict[str, list[Tensor]] = {name: [] for name in estimators}
+    for x in images.split(batch):
+        encoding = model.encode(x.to(model.residual_scale.device), k)
+        for name in estimators:
+            parts[name].append(model.measure(encoding, name).entropy.cpu())
+        if bar is not None:
+            bar.update(len(x))
+    return {name: torch.cat(of_batches) for name, of_batches in parts.items()}
+
+
+def kept(entropy: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    """DTF's mask (B, M) for entropies (B, M), but with ties broken at random.
+
+    N is that of Eq. 6, which ties do not change. For statistics about places, where the paper's
+    rule (lower index first) would itself look like a bias. Entropies that differ by less than
+    single precision resolves are tied: their order is the processor's.
+    """
+    count = filtering.dtf(entropy, epsilon).count
+    largest = entropy.amax(dim=1, keepdim=True).clamp(min=1e-300)
+    rounded = (entropy / (RESOLUTION * largest)).round()
+    shuffled = torch.rand(entropy.shape, generator=generator).argsort(dim=1)
+    keep = filtering.top(rounded.gather(1, shuffled), count)
+    return torch.zeros_like(keep).scatter(1, shuffled, keep)
+
+
+def roll_table(grid: int) -> Tensor:
+    """Which content stands where: [r, p] is the upright place of what roll r shows at p, (M, M)."""
+    line = torch.arange(grid)
+    back = (line[None] - line[:, None]) % grid  # [d, p] = p - d
+    table = back[:, None, :, None] * grid + back[None, :, None, :]  # [dy, dx, row, column]
+    return table.reshape(grid * grid, grid * grid)
+
+
+def by_column(values: Tensor) -> Tensor:
+    """Means over the columns of a map, (..., M) -> (..., g)."""
+    g = isqrt(values.shape[-1])
+    return values.unflatten(-1, (g, g)).mean(dim=-2)
+
+
+def by_row(values: Tensor) -> Tensor:
+    """Means over the rows of a map, (..., M) -> (..., g)."""
+    g = isqrt(values.shape[-1])
+    return values.unflatten(-1, (g, g)).mean(dim=-1)
+
+
+def mean_estimate(values: Tensor, seed: int = 0) -> Estimate:
+    """Mean over images, values (n,), with its bootstrap interval; none for a single image."""
+    return replace(mean_band(values, seed), replicates=())
+
+
+def floats(values: Tensor) -> tuple[float, ...]:
+    """A flat tensor as a result file holds it, to six digits."""
+    return tuple(float(f"{value:.6g}") for value in values.flatten().tolist())

@@ -1,0 +1,266 @@
+"""Does position live in the codes? Linear probes from patches to their row and their column.
+
+A probe sees one patch and nothing else. In upright pictures content alone predicts place (skies are
+above), so the telling case is `rolled`: every picture, of training and test, is first rolled by a
+random number of patches, so that what is left to find is what the network put in. Beside each
+network feature stands the same probe on a feature without a network and of the same size: k-means
+codes of raw patches, as many, in as many dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from analysis.controls import random_rolls
+from analysis.evaluate import BadData, table
+from analysis.places import check_patches, floats, mean_estimate
+from analysis.provenance import Provenance
+from analysis.results import Estimate, shown
+from tatok.config import TokenizerConfig
+from tatok.data import seeded
+from tatok.quantizer import kmeans, nearest
+from tatok.tokenizer import TaTok
+from tatok.transformer import patchify
+
+CONDITIONS = ("upright", "rolled")
+TARGETS = ("row", "column")
+RIDGE = 1e-4  # weight of |W|² / 2 beside the cross-entropy in nats
+STEPS = 60  # of L-BFGS; the loss is convex
+KMEANS_POINTS = 60_000
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of the patches whose row (or column) is named, and what guessing gives.
+
+    chance is that of guesses with the probe's own frequencies, so that a probe that favours the
+    edges gains nothing there.
+    """
+
+    value: Estimate
+    chance: float
+
+
+@dataclass(frozen=True)
+class Probed:
+    """One probe on the test images.
+
+    feature    see FEATURES; dimensions: how many numbers it has, or how many codes
+    network    False: the same kind of feature of raw patches
+    edge       on the first and last row (column), centre: on the others
+    by_class   accuracy in each row (column), (g,)
+    """
+
+    condition: str
+    target: str
+    feature: str
+    network: bool
+    dimensions: int
+    accuracy: Accuracy
+    edge: Accuracy
+    centre: Accuracy
+    by_class: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelProbes:
+    """The probes of one model."""
+
+    weights: str
+    layout: str
+    n_train: int
+    n_test: int
+    probes: tuple[Probed, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The result file: the same images and probes for each model."""
+
+    models: tuple[ModelProbes, ...]
+
+
+# --- features --------------------------------------------------------------------------------
+
+# What a probe may look at: name -> with a network, without.
+FEATURES = {
+    "code": "the code's index, one-hot of K",
+    "code vector": "the code's vector, d_p numbers",
+    "latent": "what is quantized, d_p numbers",
+    "token": "the encoder's output, D numbers; without a network the patch's 3 s s pixels",
+}
+
+
+@dataclass(frozen=True)
+class RawCodes:
+    """A codebook without a network: principal components of raw patches, then k-means on them."""
+
+    mean: Tensor  # (3 s s,)
+    components: Tensor  # (3 s s, d_p)
+    centres: Tensor  # (K, d_p)
+
+    @classmethod
+    def fit(cls, patches: Tensor, size: int, dim: int, generator: torch.Generator) -> RawCodes:
+        """From raw patches (n, 3 s s), n >= `size`: `size` codes of `dim` numbers."""
+        if len(patches) < size:
+            raise BadData(f"The probes need {size} training patches or more, not {len(patches)}.")
+        sample = patches[torch.randperm(len(patches), generator=generator)[:KMEANS_POINTS]]
+        mean = sample.mean(dim=0)
+        components = torch.linalg.svd(sample - mean, full_matrices=False).Vh[:dim].T
+        return cls(mean, components, kmeans((sample - mean) @ components, size, generator))
+
+    def features(self, patches: Tensor) -> dict[str, Tensor]:
+        """FEATURES of patches (n, M, 3 s s)."""
+        latents = (patches - self.mean) @ self.components
+        codes = nearest(latents.flatten(0, 1), self.centres).view(latents.shape[:2])
+        return _named(codes, self.centres, latents, patches)
+
+
+@torch.no_grad()
+def network_features(model: TaTok, images: Tensor, batch: int = 16) -> dict[str, Tensor]:
+    """FEATURES of the model's patches, (n, M) or (n, M, d) each."""
+    book = model.patch_codebook
+    tokens = torch.cat([model.encode(x).patches for x in images.split(batch)])
+    latents = book.down(tokens)
+    return _named(book.nearest(latents), book.codes, latents, tokens)
+
+
+def _named(codes: Tensor, vectors: Tensor, latents: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+    return dict(zip(FEATURES, (codes, vectors[codes], latents, tokens), strict=True))
+
+
+# --- probes ----------------------------------------------------------------------------------
+
+Predict = Callable[[Tensor], Tensor]  # features -> logits (..., classes)
+
+
+def fit_codes(codes: Tensor, labels: Tensor, size: int, classes: int, seed: int = 0) -> Predict:
+    """Logistic regression on one-hot codes (n,) of K, exactly: log-frequencies of the classes.
+
+    One count is shared out over the classes of every code; equal counts are decided at random.
+    """
+    counts = torch.bincount(codes * classes + labels, minlength=size * classes).view(size, classes)
+    unsure = 1e-6 * torch.rand(size, classes, generator=seeded(seed, 10))
+    logits = ((counts + 1 / classes) / (counts.sum(dim=1, keepdim=True) + 1)).log() + unsure
+    return lambda c: logits[c]
+
+
+def fit_vectors(points: Tensor, labels: Tensor, classes: int) -> Predict:
+    """Multinomial logistic regression on points (n, d), labels (n,), by L-BFGS on all of them."""
+    mean, deviation = points.mean(dim=0), points.std(dim=0).clamp(min=1e-6)
+    standard = (points - mean) / deviation
+    weight = torch.zeros(points.shape[1], classes, requires_grad=True)
+    bias = torch.zeros(classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(standard @ weight + bias, labels)
+        value = value + 0.5 * RIDGE * weight.square().sum()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    W, b = weight.detach(), bias.detach()
+    return lambda p: (p - mean) / deviation @ W + b
+
+
+def score(guess: Tensor, labels: Tensor, chosen: Tensor, classes: int, seed: int) -> Accuracy:
+    """Of guesses (n, M) at labels (n, M) on the places of the classes `chosen` (classes,) bool."""
+    counted = chosen[labels]  # (n, M)
+    right = ((guess == labels) & counted).sum(dim=1) / counted.sum(dim=1)  # by image
+    frequency = torch.bincount(guess.flatten(), minlength=classes) / guess.numel()
+    return Accuracy(mean_estimate(right, seed), frequency[chosen].mean().item())
+
+
+# --- over a set ------------------------------------------------------------------------------
+
+
+def measure(model: TaTok, train: Tensor, test: Tensor, seed: int = 0) -> tuple[Probed, ...]:
+    """Fit on the patches of train (n, 3, S, S), test on those of other images."""
+    config = model.config
+    check_patches(config)
+    K, d_p = config.codebook_size, config.patch_code_dim
+    raw = RawCodes.fit(patchify(train, config).flatten(0, 1), K, d_p, seeded(seed, 11))
+    found = []
+    rounds = len(CONDITIONS) * 2 * len(FEATURES) * len(TARGETS)
+    with tqdm(total=rounds, unit="probe", dynamic_ncols=True) as bar:
+        for condition in CONDITIONS:
+            sets = [train, test]
+            if condition == "rolled":
+                sets = [random_rolls(x, config.patch_size, seed + i) for i, x in enumerate(sets)]
+            for network in (True, False):
+                for name, parts in _features(model, raw, sets, network).items():
+                    for target in TARGETS:
+                        found.append(_probe(config, condition, target, name, network, parts, seed))
+                        bar.update()
+    return tuple(found)
+
+
+def _features(
+    model: TaTok, raw: RawCodes, sets: list[Tensor], network: bool
+) -> dict[str, tuple[Tensor, Tensor]]:
+    of_sets = [
+        network_features(model, x) if network else raw.features(patchify(x, model.config))
+        for x in sets
+    ]
+    return {name: tuple(features[name] for features in of_sets) for name in FEATURES}
+
+
+def _probe(
+    config: TokenizerConfig,
+    condition: str,
+    target: str,
+    name: str,
+    network: bool,
+    parts: tuple[Tensor, Tensor],
+    seed: int,
+) -> Probed:
+    g, K = config.grid, config.codebook_size
+    place = torch.arange(g * g)
+    of_place = place // g if target == "row" else place % g  # (M,)
+    train, test = parts
+    labels = of_place.repeat(len(train))
+    if name == "code":
+        predict = fit_codes(train.flatten(), labels, K, g, seed)
+    else:
+        predict = fit_vectors(train.flatten(0, 1), labels, g)
+    guess, truth = predict(test).argmax(dim=2), of_place.expand(len(test), -1)
+    every, edge = torch.ones(g, dtype=torch.bool), torch.zeros(g, dtype=torch.bool)
+    edge[[0, -1]] = True
+    right = (guess == truth).double().mean(dim=0)  # (M,)
+    by_class = torch.stack([right[of_place == c].mean() for c in range(g)])
+    return Probed(
+        condition,
+        target,
+        name,
+        network,
+        K if name == "code" else train.shape[2],
+        score(guess, truth, every, g, seed),
+        score(guess, truth, edge, g, seed),
+        score(guess, truth, ~edge, g, seed),
+        floats(by_class),
+    )
+
+
+def markdown(probes: Sequence[Probed]) -> str:
+    """Accuracies, one row for each probe."""
+    head = ["pictures", "target", "feature", "from", "accuracy", "chance", "edge", "centre"]
+    return table(head, [_cells(one) for one in probes])
+
+
+def _cells(one: Probed) -> list[str]:
+    source = "network" if one.network else "raw patches"
+    parts = [
+        f"{part.value.value:.3f} (chance {part.chance:.3f})" for part in (one.edge, one.centre)
+    ]
+    named = [one.condition, one.target, one.feature, source]
+    return [*named, shown(one.accuracy.value, 3), f"{one.accuracy.chance:.3f}", *parts]

@@ -1,0 +1,208 @@
+"""The tab Generate: pictures drawn step by step, from a class or from what a picture gives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+from gradio.components import Component
+
+from analysis.view import generate_endpoint, generate_text
+from analysis.view.crop import Accepted, accept, uploaded
+from analysis.view.engine import Engine
+from analysis.view.generate_knobs import class_knob, knobs, values
+from analysis.view.generate_settings import (
+    BETWEEN,
+    CLASS,
+    INPAINT,
+    MODES,
+    Drawing,
+    parse_hidden,
+)
+from analysis.view.generate_view import frames, generate_view
+from analysis.view.painter import Painter, Sources
+from analysis.view.source_view import READ, Picked, painted, picture, taken
+from analysis.view.state import BadSetting
+from tatok import BadCheckpoint, BadImage, MaskGIT
+
+CHANNEL = "generate"  # name of the DOM events that tell the view of a beginning and an end
+DRAW = {"concurrency_limit": 2, "concurrency_id": "generate"}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+log = logging.getLogger(__name__)
+LOST = "The server no longer has the picture: please choose it again."
+
+
+def build(engine: Engine, weights: str | Path, examples: list[Path]) -> gr.HTML | None:
+    """Lay out the tab and its endpoint inside the current Blocks, and wire them.
+
+    Returns the view, for `sends`; None where there is no generator beside the tokenizer's weights,
+    which the tab then says.
+    """
+    try:
+        painter = Painter(engine, MaskGIT.from_pretrained(weights))
+    except BadCheckpoint as error:
+        log.warning("no generator: %s", error)
+        reason = "There are no generator weights that can be read beside the tokenizer's."
+        gr.HTML(generate_text.missing(reason), **_text("generate-note"))
+        return None
+    except ValueError as error:  # of another tokenizer
+        gr.HTML(generate_text.missing(str(error)), **_text("generate-note"))
+        return None
+    view = _tab(painter, examples, MaskGIT.training_record(weights))
+    generate_endpoint.build(painter, DRAW)
+    return view
+
+
+def _tab(painter: Painter, examples: list[Path], record: dict) -> gr.HTML:
+    config = painter.generator.config
+    with gr.Row(elem_classes="generate"):
+        with gr.Column(elem_classes="generate-what", min_width=0):
+            mode = gr.Radio(
+                [(generate_text.MODE_NAMES[name], name) for name in MODES],
+                value=CLASS,
+                label="Draw from",
+                elem_id="generate-mode",
+            )
+            hint = gr.HTML(generate_text.mode_hint(CLASS), **_text("generate-note"))
+            with gr.Column(visible=False) as with_a:
+                a = picture(painter.engine, examples, "Picture", "source-a")
+            with gr.Column(visible=False) as with_b:
+                b = picture(painter.engine, examples, "Second picture", "source-b")
+            label = class_knob(config)
+            with gr.Row():
+                go = gr.Button("Generate", variant="primary", elem_id="generate-go", min_width=90)
+                again = gr.Button("Next seed", elem_id="generate-next", min_width=90)
+                stop = gr.Button("Stop", interactive=False, elem_id="generate-stop", min_width=70)
+        with gr.Column(elem_classes="generate-view", min_width=0):
+            view = generate_view(CHANNEL, painter)
+        with gr.Column(elem_classes="generate-knobs", min_width=0):
+            every = knobs(config, label)
+        with gr.Column(elem_classes="generate-text", min_width=0):
+            gr.HTML(generate_text.weights(painter.generator, record), **_text("weights"))
+            gr.HTML(generate_text.LESSON, **_text("generate-lesson"))
+    mode.change(
+        _chooser(painter, examples),
+        [mode, a.session, b.session],
+        [hint, label, with_a, with_b, *_outputs(a), *_outputs(b)],
+        preprocess=False,
+        **READ,
+        **QUIET,
+    )
+    _wire(painter, mode, a, b, every, view, go, again, stop)
+    return view
+
+
+def sends(
+    view: gr.HTML, engine: Engine, tabs: gr.Tabs, target: str, shown: list[Component]
+) -> None:
+    """Let "Send to Tokenize" select the tab `target` and put the picture where an upload goes.
+
+    `shown`: the tab's session and crop view, which take what `crop.accept` returns.
+    """
+
+    def send(event: gr.EventData):
+        try:
+            path = uploaded(event._data, view.GRADIO_CACHE)
+            if path is None:
+                return gr.skip(), gr.skip(), gr.skip()
+            return gr.Tabs(selected=target), *accept(engine, path)
+        except BadImage as error:
+            gr.Warning(str(error))
+            return gr.skip(), gr.skip(), gr.skip()
+
+    view.send(send, None, [tabs, *shown], **READ, **QUIET)
+
+
+def _wire(painter, mode, a: Picked, b: Picked, every, view, go, again, stop) -> None:
+    def draw(session_a, session_b, canvas, mode, *raw) -> Iterator[dict]:
+        wanted = values(raw) | {"mode": mode}
+        try:
+            drawing = Drawing.parse(wanted, painter.generator.config)
+            sources = _sources(painter.engine, drawing, session_a, session_b, canvas)
+            yield from frames(painter, drawing, sources)
+        except (BadSetting, BadImage) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    inputs = [a.session, b.session, a.view, mode, *every.components]
+    buttons = [go, again, stop]
+    begin = {"fn": None, "js": _tell("wait", busy=True), "outputs": buttons, **QUIET}
+    end = {"fn": None, "js": _tell("end", busy=False), "outputs": buttons, **QUIET}
+    next_seed = again.click(
+        fn=None,
+        inputs=[every.seed, every.pictures],
+        outputs=every.seed,
+        js="(seed, pictures) => (seed + pictures) % 2 ** 31",
+        **QUIET,
+    )
+    running = []
+    for press in (go.click, next_seed.then):
+        press(**begin)
+        drawn = press(draw, inputs, view, preprocess=False, **DRAW, **QUIET)
+        drawn.then(**end)
+        running.append(drawn)
+    stop.click(**end, cancels=running)
+
+
+def _tell(what: str, busy: bool) -> str:
+    """JavaScript that tells the view that a drawing begins or ends, and sets the three buttons."""
+    free, stoppable = str(not busy).lower(), str(busy).lower()
+    return (
+        f"() => {{ document.dispatchEvent(new CustomEvent('{CHANNEL}', {{detail: '{what}'}}));"
+        f" const set = (interactive) => ({{__type__: 'update', interactive}});"
+        f" return [set({free}), set({free}), set({stoppable})]; }}"
+    )
+
+
+def _chooser(painter: Painter, examples: list[Path]):
+    """The listener that shows what a mode needs, and gives it example pictures at first."""
+
+    engine, config = painter.engine, painter.generator.config
+    starts = (examples[:1], examples[3:4])  # two photographs
+
+    def choose(mode: object, session_a: Accepted | None, session_b: Accepted | None):
+        if mode not in MODES:
+            mode = CLASS
+        wants = (mode != CLASS, mode == BETWEEN)
+        first, second = (
+            _example(engine, start if wanted and session is None else [])
+            for wanted, session, start in zip(wants, (session_a, session_b), starts, strict=True)
+        )
+        first[1]["paint"] = mode == INPAINT
+        visible = (gr.update(visible=wanted) for wanted in wants)
+        label = config.classes[0] if mode == CLASS else ""  # a picture brings none of its own
+        return generate_text.mode_hint(mode), label, *visible, *first, *second
+
+    return choose
+
+
+def _example(engine: Engine, path: list[Path]) -> list:
+    """Updates of a picture's session, view and name; none without a path."""
+    if not path:
+        return [gr.skip(), gr.update(), gr.skip()]
+    accepted, value = taken(engine, str(path[0]), path[0].stem)
+    return [accepted, gr.update(value=value), path[0].stem]
+
+
+def _outputs(picked: Picked) -> list[Component]:
+    return [picked.session, picked.view, picked.example]
+
+
+def _sources(
+    engine: Engine, drawing: Drawing, a: Accepted | None, b: Accepted | None, canvas: object
+) -> Sources:
+    """The pictures that a drawing needs. Raises BadSetting or BadImage."""
+    if drawing.mode == CLASS:
+        return Sources()
+    if a is None or (drawing.mode == BETWEEN and b is None):
+        raise BadSetting(LOST)
+    hidden = None
+    if drawing.mode == INPAINT:
+        hidden = parse_hidden(painted(canvas), engine.model.config)
+    second = engine.square(b.path, None) if drawing.mode == BETWEEN else None
+    return Sources(engine.square(a.path, None), second, hidden)
+
+
+def _text(name: str) -> dict:
+    return {"elem_classes": name, "apply_default_css": False}

@@ -1,0 +1,54 @@
+"""Play, a section below the patch view: tokens added in DTF order, with PSNR against tokens."""
+
+from __future__ import annotations
+
+import base64
+
+import gradio as gr
+
+from analysis.view.crop import Accepted
+from analysis.view.engine import Engine
+from analysis.view.files import source
+from analysis.view.frames import Player, batches, gif, strides
+from analysis.view.inspector import ASIDE
+from analysis.view.patch_view import rgb_base64
+from analysis.view.questions import TRIGGER, answer, failed
+from analysis.view.state import BadSetting
+
+
+def build(engine: Engine, session: gr.State, head: str) -> None:
+    """Add the section to the current Blocks. Its event `play` asks for a batch, or for the GIF."""
+    config, player = engine.model.config, Player(engine)
+    counts = strides(config.num_patches)
+    view = gr.HTML(
+        value=None,
+        html_template=source("play.html"),
+        css_template=source("section.css", "play.css"),
+        js_on_load=source("play.js"),
+        head=head,
+        apply_default_css=False,
+        elem_id="play",
+        counts=counts,
+    )
+
+    def frames(square, settings, wanted):
+        index = wanted.get("batch")
+        if type(index) is not int or not 0 <= index < batches(config.num_patches):
+            raise BadSetting("There is no such part of the run.")
+        found = player.batch(square, settings, index)
+        return {
+            "frames": [rgb_base64(frame.image) for frame in found],
+            "psnr": [frame.psnr for frame in found],
+        }
+
+    def animation(square, settings, wanted):
+        data = gif(square.x, player.run(square, settings), settings.k, config.grid)
+        return {"gif": base64.b64encode(data).decode("ascii")}
+
+    def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
+        wanted = event._data
+        serve = animation if isinstance(wanted, dict) and wanted.get("gif") is True else frames
+        return answer(engine, accepted, wanted, serve)
+
+    asked = view.play(ask, session, view, **ASIDE, **TRIGGER)
+    asked.failure(fn=None, js=failed("play"), api_visibility="private")

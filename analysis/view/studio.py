@@ -1,0 +1,51 @@
+"""What the components of the tab Tokenize share in the browser: one script, read once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from analysis.view.files import source
+from analysis.view.state import TARGET_PSNR, Settings
+from tatok import TokenizerConfig
+from tatok.entropy import ESTIMATORS
+from tatok.filtering import POLICIES
+
+SCRIPTS = (
+    "state.js",
+    "courier.js",
+    "format.js",
+    "selection.js",
+    "colour.js",
+    "panels.js",
+    "curve.js",
+)
+SHARED = "courier, Format, Selection, Colour, Panels, Curve"
+EPSILON_MAX = 0.95  # of the slider
+
+
+def head(config: TokenizerConfig, examples: list[str]) -> str:
+    """The script that makes `window.Studio`, see state.js. Give it to every component as `head`.
+
+    Gradio runs it once, before the first of them; the text has to be the same.
+    """
+    limits = {
+        "defaults": asdict(default_settings(config)),
+        "epsilon_max": EPSILON_MAX,
+        "k_max": config.k_max,
+        "M": config.num_patches,
+        "estimators": list(ESTIMATORS),
+        "policies": list(POLICIES),
+        "target_psnr": TARGET_PSNR,
+        "examples": examples,
+    }
+    data = json.dumps(limits).replace("<", "\\u003c")  # a name must not end the script
+    return (
+        f"<script>(() => {{\nconst LIMITS = {data};\n{source(*SCRIPTS)}\n"
+        f"window.Studio = Object.assign(Studio, {{ {SHARED} }});\n}})();</script>"
+    )
+
+
+def default_settings(config: TokenizerConfig) -> Settings:
+    """What the page begins with."""
+    return Settings(0.05, config.k, config.estimator, "dtf")
