@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from analysis.view import endpoint, page, tokenize
+from analysis.view import endpoint, generate, page, tokenize
 from analysis.view.engine import Engine
 from analysis.view.picker import example_files
 from tatok import TaTok
@@ -30,8 +30,14 @@ def build(weights: str | Path, examples: Path) -> gr.Blocks:
         title=page.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as demo:
         page.heading()
-        with gr.Tabs(), gr.Tab("Tokenize"):
-            tokenize.build(engine, example_files(examples))
+        pictures = example_files(examples)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Tokenize", id="tokenize"):
+                stage = tokenize.build(engine, pictures)
+            with gr.Tab("Generate", id="generate"):
+                drawn = generate.build(engine, weights, pictures)
+        if drawn is not None:
+            generate.sends(drawn, tabs, "tokenize", stage)
         page.weights_line(model, TaTok.training_record(weights))
         endpoint.build(engine)
     return demo.queue(max_size=64)

@@ -1,4 +1,4 @@
-"""Command line: python -m analysis evaluate | generation | validation-list."""
+"""Command line: python -m analysis evaluate | run | codecs | claims | … (--help lists all)."""
 
 from __future__ import annotations
 

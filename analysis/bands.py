@@ -125,6 +125,7 @@ class Originals:
             )  # (BLOCK, n)
             h[np.arange(len(h)), start + np.arange(len(h))] = 0
             sums += (w[:, rows] * (w @ h.T)).sum(axis=1)
-        values = sums / (w.sum(axis=1) ** 2 - np.square(w).sum(axis=1))
+        pairs = w.sum(axis=1) ** 2 - np.square(w).sum(axis=1)
+        values = sums[pairs > 0] / pairs[pairs > 0]  # of few images one alone may be drawn
         low, high = np.quantile(values[1:], [0.025, 0.975])
         return Estimate(float(values[0]), float(low), float(high))

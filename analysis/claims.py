@@ -21,13 +21,14 @@ Verdict = Literal[
     "holds", "holds in part", "does not hold here", "cannot be tested here", "not measured yet"
 ]
 RUN = "python -m analysis run {} --data DIR"
+LAB = "python -m analysis {0} --weights assets/demo --data DIR {1}--out assets/results/{0}.json"
 FILES: dict[str, tuple[type, str]] = {  # type, and the command that makes the file
     "fig3": (Experiment, RUN.format("fig3")),
     "fig4": (Experiment, RUN.format("fig4")),
     "fig5": (Experiment, RUN.format("fig5")),
     "epsilon": (Experiment, RUN.format("epsilon")),
-    "bias": (Bias, "python -m analysis bias --data DIR"),
-    "redundancy": (Redundancies, "python -m analysis redundancy --data DIR"),
+    "bias": (Bias, LAB.format("bias", "")),
+    "redundancy": (Redundancies, LAB.format("redundancy", "--train DIR ")),
     "speed": (Speed, "python -m analysis speed"),
 }
 START, END = "<!-- claims -->", "<!-- /claims -->"

@@ -83,7 +83,7 @@ class Comparison:
     def sentence(self) -> str:
         """In words."""
         parts = ", ".join(stretch.text() for stretch in self.stretches)
-        return f"{TATOK} and {self.coder}, {self.measure} by bytes of the {self.size}: {parts}."
+        return f"{TATOK} and {self.coder}, {self.measure} at a budget for the {self.size}: {parts}."
 
 
 @dataclass(frozen=True)
@@ -177,18 +177,26 @@ def _transcoded(
     """Bytes of the files, of their payloads, and the pictures decoded at S × S."""
     with watch("encode"):
         files = [encoded(way.coder, picture, way.side, way.knob) for picture in pictures]
+        bare = files
+        if way.coder == "JPEG":  # the same picture; tables of its own could not be left out
+            bare = [
+                encoded(way.coder, picture, way.side, way.knob, optimize=False)
+                for picture in pictures
+            ]
     with watch("decode"):
         y = torch.cat([decoded(data, S) for data in files])
-    payloads = [payload_bytes(way.coder, data) for data in files]
+    payloads = [payload_bytes(way.coder, data) for data in bare]
     return torch.tensor([len(data) for data in files]), torch.tensor(payloads), y
 
 
-def encoded(coder: str, picture: Image.Image, side: int, quality: float) -> bytes:
-    """The picture scaled to side × side (bicubic) as a file."""
+def encoded(
+    coder: str, picture: Image.Image, side: int, quality: float, **options: object
+) -> bytes:
+    """The picture scaled to side × side (bicubic) as a file; `options` go before OPTIONS."""
     if picture.width != side:
         picture = picture.resize((side, side), Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    picture.save(file, coder, quality=quality, **OPTIONS[coder])
+    picture.save(file, coder, quality=quality, **{**OPTIONS[coder], **options})
     return file.getvalue()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from analysis import claims, codecs, experiments, results, speed
 from analysis.claim_list import CLAIMS
@@ -20,6 +22,7 @@ from analysis.provenance import ROOT, Data, Provenance, provenance
 from analysis.runner import Runner
 from analysis.work import Origin, Work
 from tatok.config import GENERATOR_SIZES
+from tatok.images import open_image
 from tatok.tokenizer import TaTok
 
 NO_DATA = (
@@ -36,6 +39,7 @@ class _Inputs:
     record: dict
     pictures: Pictures
     data: Data
+    content: str  # SHA-256 of the files' bytes
 
     def origin(self, seed: int, extractor: str, argv: Sequence[str]) -> Provenance:
         return provenance(self.model, self.record, self.data, seed, extractor, argv)
@@ -47,7 +51,7 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
     extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
     extractor = extractor.to(device=_device(), memory_format=torch.channels_last)
     runner = Runner(inputs.model, extractor, args.seed)
-    work = Work(args.work, Origin.now(runner, inputs.data.sha256, len(inputs.pictures)))
+    work = Work(args.work, Origin.now(runner, inputs.content, len(inputs.pictures)))
     for name in dict.fromkeys(args.experiments):
         plan = PLANS[name](inputs.model)
         origin = inputs.origin(args.seed, extractor.name, argv)
@@ -91,9 +95,14 @@ def _inputs(args: argparse.Namespace) -> _Inputs:
     paths, data = choose(args.data, args.n)
     if len(paths) < args.n:
         print(f"{args.data} holds {len(paths)} pictures; all are used.", file=sys.stderr)
+    content = hashlib.sha256()
+    for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
+        open_image(path)  # one that cannot be read is found before the work, not in it
+        content.update(path.read_bytes())
     model = TaTok.from_pretrained(args.weights).to(_device())
     pictures = Pictures(tuple(paths), model.config.image_size)
-    return _Inputs(model, TaTok.training_record(args.weights), pictures, data)
+    record = TaTok.training_record(args.weights)
+    return _Inputs(model, record, pictures, data, content.hexdigest())
 
 
 def _device() -> str:

@@ -7,8 +7,9 @@ not repeat it.
 from __future__ import annotations
 
 SUBTRACTED = {
-    "JPEG": "all but the entropy-coded scan: markers, JFIF segment, quantization and Huffman "
-    "tables, frame and scan headers",
+    "JPEG": "all but the entropy-coded scan (markers, JFIF segment, tables, frame and scan "
+    "headers), the scan coded with the standard Huffman tables, which a decoder could know; the "
+    "whole file has tables of its own",
     "WebP": "RIFF header and chunk header, 20 bytes; the VP8 frame header stays",
     "AVIF": "all but the content of the box mdat: file type and the box meta with its properties",
     "TaTok": "the 28 bytes of header and checksum; N and the places stay",

@@ -134,8 +134,7 @@ def bootstrap_interval(
     if values.ndim != 1 or len(values) < 2 or not values.isfinite().all():
         raise ValueError("At least two finite values are needed.")
     values, n = values.double(), len(values)
-    draws = (torch.randint(n, (n,), generator=generator) for _ in range(resamples))
-    means = torch.stack([values[draw].mean() for draw in draws])
+    means = values[torch.randint(n, (resamples, n), generator=generator)].mean(1)
     tail = (1 - level) / 2
     low, high = means.quantile(torch.tensor([tail, 1 - tail], dtype=means.dtype)).tolist()
     return Interval(low, high)

@@ -147,8 +147,9 @@ def fit_codes(codes: Tensor, labels: Tensor, size: int, classes: int, seed: int 
     One count is shared out over the classes of every code; equal counts are decided at random.
     """
     counts = torch.bincount(codes * classes + labels, minlength=size * classes).view(size, classes)
-    unsure = 1e-6 * torch.rand(size, classes, generator=seeded(seed, 10))
-    logits = ((counts + 1 / classes) / (counts.sum(dim=1, keepdim=True) + 1)).log() + unsure
+    share = (counts.double() + 1 / classes) / (counts.sum(dim=1, keepdim=True) + 1)
+    unsure = 1e-9 * torch.rand(share.shape, generator=seeded(seed, 10), dtype=share.dtype)
+    logits = share.log() + unsure
     return lambda c: logits[c]
 
 

@@ -29,7 +29,7 @@ CHUNK = 40  # images
 class Origin:
     """All that a result depends on beside its setting: where one of these differs, nothing is used.
 
-    weights: fingerprint; data: hash that names the images, and their number n; source: hash of the
+    weights: fingerprint; data: hash of the images, and their number n; source: hash of the
     code that computes the results.
     """
 

@@ -133,6 +133,8 @@ handle.addEventListener("pointerdown", (event) => {
   grip = Curve.shareAt(curve, event.clientY) - (1 - Studio.settings.epsilon);
   handle.setPointerCapture(event.pointerId);
 });
+// touch-action has no effect on parts of an SVG: keep the page from scrolling by hand.
+handle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
 handle.addEventListener("pointermove", (event) => { if (grip !== null) setShare(Curve.shareAt(curve, event.clientY) - grip); });
 ["pointerup", "pointercancel"].forEach((name) => handle.addEventListener(name, () => { grip = null; }));
 handle.addEventListener("keydown", (event) => {

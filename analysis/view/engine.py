@@ -65,8 +65,10 @@ class Engine:
     @torch.inference_mode()
     def _quantize(self, square: Square, k: int) -> Tokens:
         """The codes of the k global tokens and of every patch, kept or not."""
-        encoding, M = self.encode(square, k), self.model.config.num_patches
-        return self.model.quantize(encoding, self.model.select(encoding, policy="first", count=M))
+        config, encoding = self.model.config, self.encode(square, k)
+        evidence = self.measure(square, k, config.estimator, None)
+        everything = self.model.filter(encoding, evidence, count=config.num_patches)
+        return self.model.quantize(encoding, everything)
 
     @torch.inference_mode()
     def _measure(

@@ -9,10 +9,12 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
+from analysis.generation import Generation
+from analysis.results import BadResult, load, path_of
 from analysis.view import generate_endpoint, generate_text
-from analysis.view.crop import Accepted, accept, uploaded
+from analysis.view.crop import Accepted, uploaded
 from analysis.view.engine import Engine
-from analysis.view.generate_knobs import class_knob, knobs, values
+from analysis.view.generate_knobs import Knobs, class_knob, knobs, values
 from analysis.view.generate_settings import (
     BETWEEN,
     CLASS,
@@ -25,13 +27,14 @@ from analysis.view.generate_view import frames, generate_view
 from analysis.view.painter import Painter, Sources
 from analysis.view.source_view import READ, Picked, painted, picture, taken
 from analysis.view.state import BadSetting
+from analysis.view.tokenize import Stage
 from tatok import BadCheckpoint, BadImage, MaskGIT
 
 CHANNEL = "generate"  # name of the DOM events that tell the view of a beginning and an end
 DRAW = {"concurrency_limit": 2, "concurrency_id": "generate"}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 log = logging.getLogger(__name__)
-LOST = "The server no longer has the picture: please choose it again."
+LOST = "Please choose a picture: the server has none of yours."
 
 
 def build(engine: Engine, weights: str | Path, examples: list[Path]) -> gr.HTML | None:
@@ -58,30 +61,30 @@ def build(engine: Engine, weights: str | Path, examples: list[Path]) -> gr.HTML 
 def _tab(painter: Painter, examples: list[Path], record: dict) -> gr.HTML:
     config = painter.generator.config
     with gr.Row(elem_classes="generate"):
-        with gr.Column(elem_classes="generate-what", min_width=0):
-            mode = gr.Radio(
-                [(generate_text.MODE_NAMES[name], name) for name in MODES],
-                value=CLASS,
-                label="Draw from",
-                elem_id="generate-mode",
-            )
-            hint = gr.HTML(generate_text.mode_hint(CLASS), **_text("generate-note"))
-            with gr.Column(visible=False) as with_a:
-                a = picture(painter.engine, examples, "Picture", "source-a")
-            with gr.Column(visible=False) as with_b:
-                b = picture(painter.engine, examples, "Second picture", "source-b")
-            label = class_knob(config)
-            with gr.Row():
-                go = gr.Button("Generate", variant="primary", elem_id="generate-go", min_width=90)
-                again = gr.Button("Next seed", elem_id="generate-next", min_width=90)
-                stop = gr.Button("Stop", interactive=False, elem_id="generate-stop", min_width=70)
-        with gr.Column(elem_classes="generate-view", min_width=0):
-            view = generate_view(CHANNEL, painter)
-        with gr.Column(elem_classes="generate-knobs", min_width=0):
-            every = knobs(config, label)
-        with gr.Column(elem_classes="generate-text", min_width=0):
-            gr.HTML(generate_text.weights(painter.generator, record), **_text("weights"))
-            gr.HTML(generate_text.LESSON, **_text("generate-lesson"))
+        with gr.Column(elem_classes="generate-left", min_width=0):
+            with _part("what"):
+                mode = gr.Radio(
+                    [(generate_text.MODE_NAMES[name], name) for name in MODES],
+                    value=CLASS,
+                    label="Draw from",
+                    elem_id="generate-mode",
+                )
+                hint = gr.HTML(generate_text.mode_hint(CLASS), **_text("generate-note"))
+                with gr.Column(visible=False) as with_a:
+                    a = picture(painter.engine, examples, "Picture", "source-a")
+                with gr.Column(visible=False) as with_b:
+                    b = picture(painter.engine, examples, "Second picture", "source-b")
+                label = class_knob(config)
+                buttons = _buttons()
+            with _part("knobs"):
+                every = knobs(config, label)
+        with gr.Column(elem_classes="generate-right", min_width=0):
+            with _part("view"):
+                view = generate_view(CHANNEL, painter)
+            with _part("text"):
+                told = generate_text.weights(painter.generator, record)
+                gr.HTML(told + _quality(painter.generator), **_text("weights"))
+                gr.HTML(generate_text.LESSON, **_text("generate-lesson"))
     mode.change(
         _chooser(painter, examples),
         [mode, a.session, b.session],
@@ -90,32 +93,48 @@ def _tab(painter: Painter, examples: list[Path], record: dict) -> gr.HTML:
         **READ,
         **QUIET,
     )
-    _wire(painter, mode, a, b, every, view, go, again, stop)
+    _wire(painter, [a.session, b.session, a.view, mode], every, view, buttons)
     return view
 
 
-def sends(
-    view: gr.HTML, engine: Engine, tabs: gr.Tabs, target: str, shown: list[Component]
-) -> None:
-    """Let "Send to Tokenize" select the tab `target` and put the picture where an upload goes.
+def _part(name: str) -> gr.Column:
+    return gr.Column(elem_classes=f"generate-{name}", min_width=0)
 
-    `shown`: the tab's session and crop view, which take what `crop.accept` returns.
-    """
+
+def _buttons() -> list[gr.Button]:
+    """Generate, Next seed, Stop."""
+    with gr.Row():
+        return [
+            gr.Button("Generate", variant="primary", elem_id="generate-go", min_width=90),
+            gr.Button("Next seed", elem_id="generate-next", min_width=90),
+            gr.Button("Stop", interactive=False, elem_id="generate-stop", min_width=70),
+        ]
+
+
+def sends(view: gr.HTML, tabs: gr.Tabs, tab: str, stage: Stage) -> None:
+    """Let "Send to Tokenize" select that tab and put the picture where an upload goes."""
+    nothing = tuple(gr.skip() for _ in (tabs, *stage.outputs))
 
     def send(event: gr.EventData):
         try:
             path = uploaded(event._data, view.GRADIO_CACHE)
-            if path is None:
-                return gr.skip(), gr.skip(), gr.skip()
-            return gr.Tabs(selected=target), *accept(engine, path)
+            return nothing if path is None else (gr.Tabs(selected=tab), *stage.show(path))
         except BadImage as error:
             gr.Warning(str(error))
-            return gr.skip(), gr.skip(), gr.skip()
+            return nothing
 
-    view.send(send, None, [tabs, *shown], **READ, **QUIET)
+    view.send(send, None, [tabs, *stage.outputs], **READ, **QUIET)
 
 
-def _wire(painter, mode, a: Picked, b: Picked, every, view, go, again, stop) -> None:
+def _wire(
+    painter: Painter,
+    given: list[Component],
+    every: Knobs,
+    view: gr.HTML,
+    buttons: list[gr.Button],
+) -> None:
+    """`given`: sessions of the two pictures, the painted one's view, and the mode."""
+
     def draw(session_a, session_b, canvas, mode, *raw) -> Iterator[dict]:
         wanted = values(raw) | {"mode": mode}
         try:
@@ -125,10 +144,10 @@ def _wire(painter, mode, a: Picked, b: Picked, every, view, go, again, stop) -> 
         except (BadSetting, BadImage) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    inputs = [a.session, b.session, a.view, mode, *every.components]
-    buttons = [go, again, stop]
-    begin = {"fn": None, "js": _tell("wait", busy=True), "outputs": buttons, **QUIET}
-    end = {"fn": None, "js": _tell("end", busy=False), "outputs": buttons, **QUIET}
+    go, again, stop = buttons
+    inputs = [*given, *every.components]
+    begin = {"fn": None, "js": _tell("wait", False, True), "outputs": buttons, **QUIET}
+    end = {"fn": None, "js": _tell("end", True, False), "outputs": buttons, **QUIET}
     next_seed = again.click(
         fn=None,
         inputs=[every.seed, every.pictures],
@@ -142,12 +161,13 @@ def _wire(painter, mode, a: Picked, b: Picked, every, view, go, again, stop) -> 
         drawn = press(draw, inputs, view, preprocess=False, **DRAW, **QUIET)
         drawn.then(**end)
         running.append(drawn)
-    stop.click(**end, cancels=running)
+    # Generate comes back with the end of what was stopped: a press before it would be lost.
+    stop.click(**begin | {"js": _tell("stop", False, False)}, cancels=running)
 
 
-def _tell(what: str, busy: bool) -> str:
-    """JavaScript that tells the view that a drawing begins or ends, and sets the three buttons."""
-    free, stoppable = str(not busy).lower(), str(busy).lower()
+def _tell(what: str, can_begin: bool, can_stop: bool) -> str:
+    """JavaScript that tells the view what happens to a drawing, and sets the three buttons."""
+    free, stoppable = str(can_begin).lower(), str(can_stop).lower()
     return (
         f"() => {{ document.dispatchEvent(new CustomEvent('{CHANNEL}', {{detail: '{what}'}}));"
         f" const set = (interactive) => ({{__type__: 'update', interactive}});"
@@ -159,7 +179,7 @@ def _chooser(painter: Painter, examples: list[Path]):
     """The listener that shows what a mode needs, and gives it example pictures at first."""
 
     engine, config = painter.engine, painter.generator.config
-    starts = (examples[:1], examples[3:4])  # two photographs
+    starts = (examples[:1], examples[4:5])  # two photographs
 
     def choose(mode: object, session_a: Accepted | None, session_b: Accepted | None):
         if mode not in MODES:
@@ -175,6 +195,17 @@ def _chooser(painter: Painter, examples: list[Path]):
         return generate_text.mode_hint(mode), label, *visible, *first, *second
 
     return choose
+
+
+def _quality(generator: MaskGIT) -> str:
+    """What was measured on these weights, as HTML; nothing where nothing was."""
+    try:
+        result = load(Generation, path_of("generation"))
+    except BadResult as error:
+        log.info("no numbers of the generator: %s", error)
+        return ""
+    measured = result.provenance.weights == generator.fingerprint
+    return generate_text.quality(result) if measured else ""
 
 
 def _example(engine: Engine, path: list[Path]) -> list:

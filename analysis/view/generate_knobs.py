@@ -65,7 +65,7 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
         pictures = gr.Slider(1, MAX_PICTURES, 4, step=1, label="Pictures", **_slid("pictures"))
         steps = gr.Slider(1, MAX_STEPS, default.steps, step=1, label="Steps", **_slid("steps"))
     with gr.Row():
-        guidance = _slider("guidance", "Guidance g", 0.1)
+        guidance = _slider("guidance", "Guidance", 0.1)
         temperature = _slider("temperature", "Temperature", 0.05)
     with gr.Group():
         length = gr.Radio(

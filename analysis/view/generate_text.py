@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from analysis.generation import Generation
 from analysis.view.generate_settings import (
     BETWEEN,
     CLASS,
@@ -71,13 +72,33 @@ def missing(reason: str) -> str:
 
 
 def weights(generator: MaskGIT, record: dict) -> str:
-    """What was trained, and that little can be expected of it, as HTML."""
-    millions = sum(p.numel() for p in generator.parameters()) / 1e6
-    seen = record.get("sequences", record.get("images"))
+    """Which weights these are, and why their pictures are poor, as HTML. `record`: of training."""
+    seen, hours = record.get("images"), record.get("hours")
     data = f"{seen:,} sequences" if isinstance(seen, int) else "an unknown number of sequences"
-    hours = record.get("hours")
     spent = f" in {hours:.1f} hours" if isinstance(hours, int | float) else ""
+    millions = sum(p.numel() for p in generator.parameters()) / 1e6
     return (
-        f"<p>Generator weights <code>{escape(generator.fingerprint)}</code>: {millions:.1f} million "
-        f"parameters, {len(generator.config.classes)} classes, trained on {data}{spent}.</p>"
+        f"<p>Generator weights <code>{escape(generator.fingerprint)}</code>: {millions:.1f} "
+        f"million parameters, {len(generator.config.classes)} classes, trained on {data}{spent}. "
+        "Pictures of a small generator that was trained on two CPU cores, as ours was, are poor: "
+        "the paper's has 177 million parameters and GPUs. And no picture can be sharper than the "
+        "tokenizer's own reconstructions.</p>"
     )
+
+
+def quality(result: Generation) -> str:
+    """What was measured on these weights, as HTML."""
+    best, real, again = result.generated[0], result.held_out, result.reconstructed
+    sentences = [
+        f"Measured at {best.options.steps} steps, {best.name}: {best.distance.label} = "
+        f"{best.distance.value:.1f}, where two halves of the real pictures are "
+        f"{result.halves.value:.1f} apart ({result.halves.label}).",
+        f"{best.memorised:.1%} of the pictures are nearer to a training picture than that is to "
+        f"its own nearest neighbour; of real, held-out pictures {real.memorised:.1%}.",
+    ]
+    if best.top1 is not None and again.top1 is not None:
+        sentences.append(
+            f"Lite0 tells the class of {best.top1:.1%} rightly among {result.imagenet_classes}; "
+            f"of the tokenizer's reconstructions, which are the ceiling, {again.top1:.1%}."
+        )
+    return f"<p>{escape(' '.join([*sentences, result.provenance.line()]))}.</p>"

@@ -303,6 +303,8 @@ function hear(event) {
   if (event.detail === "wait") {
     waiting = true;
     text("status", "Waiting for the server …");
+  } else if (event.detail === "stop") {
+    text("status", "Stopping …");
   } else if (waiting) {
     waiting = false;
     text("status", "Nothing was drawn.");

@@ -40,7 +40,9 @@ def picture(engine: Engine, examples: list[Path], label: str, elem_id: str) -> P
         elem_id=elem_id,
         paint=False,
     )
-    upload = upload_field(label="or your own", height=84, elem_id=f"{elem_id}-upload")
+    upload = upload_field(
+        label=f"{label} of your own", show_label=False, height=84, elem_id=f"{elem_id}-upload"
+    )
     picked = Picked(gr.State(None), view, example)
 
     def choose_example(name: object):

@@ -72,6 +72,12 @@ def test_kid_is_the_estimate_of_the_metrics_whatever_the_block(rng, monkeypatch)
     assert other.value == parts.value and other.low != parts.low
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_kid_of_very_few_images_is_finite(rng, n):
+    found = Originals(draw(rng, n)[0]).kid(draw(rng, n)[1])
+    assert np.isfinite([found.value, found.low, found.high]).all()
+
+
 def test_mean_band_and_its_replicates(rng):
     values = torch.from_numpy(rng.normal(30, 2, size=400)).float()
     found = mean_band(values)

@@ -33,7 +33,7 @@ def test_regions_and_their_chance():
 def test_shares_are_counted_by_image():
     H = torch.ones(2, M, dtype=torch.float64)
     H[0, COLUMN == 0] = 1000.0  # 8 of the left column
-    H[1, [0, 1, 9, 10]] = 1000.0, 1001.0, 1002.0, 1003.0  # a quarter of the kept are at the left
+    H[1, [0, 1, 9, 10]] += 1000.0  # a quarter of the kept are at the left
     found = bias.placement("two", "residual", H, epsilon=0.1)
     columns, rows, border = found.shares
     assert (found.n, found.left_out) == (2, 0)
@@ -106,8 +106,8 @@ def seam(x):
 
 def test_controls_without_a_seam_have_none_and_the_others_do():
     tileable, cut = controls.clouds(8, 32), controls.clouds(8, 32, tileable=False)
-    assert seam(tileable) < 1.5 < 2.5 < seam(cut)
-    assert seam(controls.mirrored(cut)) < 0.5
+    assert seam(tileable) < 1.2 < 1.6 < seam(cut)
+    assert seam(controls.mirrored(cut)) < 0.01
     quarter = cut[:, :, 8:24, 8:24]
     assert torch.equal(controls.mirrored(cut)[:, :, :16, :16], quarter)
     assert torch.equal(controls.mirrored(cut)[:, :, 16:, 16:], quarter.flip(2, 3))

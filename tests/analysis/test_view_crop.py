@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from conftest import random_model
 from PIL import Image
 
 from analysis.view.crop import accept, uploaded
+from analysis.view.engine import Engine
 from analysis.view.picker import example_files, picker
 from tatok.images import BadImage
 
@@ -51,8 +53,10 @@ def test_the_preview_is_small_upright_and_tells_the_true_size(tmp_path):
     exif = image.getexif()
     exif[274] = 6  # the camera was held on its side
     image.save(path, exif=exif)
-    accepted, shown = accept(str(path))
+    engine = Engine(random_model())
+    accepted, shown = accept(engine, str(path))
     assert accepted.path == str(path)
+    assert shown["id"] == accepted.id != accept(engine, str(path))[0].id
     assert (shown["width"], shown["height"]) == (1000, 2000)
     assert len(shown["preview"]) < 60_000
     assert str(tmp_path) not in str(shown)
@@ -65,5 +69,5 @@ def test_examples_are_what_lies_in_the_folder(tmp_path):
     Path(tmp_path / "LICENSES.md").write_text("text")
     files = example_files(tmp_path)
     assert [path.name for path in files] == ["a.webp", "b.png", "c <x>.png"]
-    template = picker(files).html_template
+    template = picker(files, "").html_template
     assert template.count("<button") == 3 and "<x>" not in template

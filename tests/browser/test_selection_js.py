@@ -1,13 +1,20 @@
 """The filtering that runs in the browser is the filtering of tatok, to the last bit."""
 
 import base64
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+from conftest import pictures, random_model
 
+from analysis.view.engine import Engine
 from analysis.view.files import source
+from analysis.view.patch_view import map_reply
+from analysis.view.state import Settings
 from tatok import filtering
+from tatok.images import to_pil
 from tatok.tokens import place_bits
 
 RUN_DTF = """
@@ -63,15 +70,63 @@ def test_dtf_of_the_browser_is_dtf_of_python(script, M):
 @pytest.mark.parametrize("M", [16, 256, 441])
 def test_policies_and_place_bits_of_the_browser(script, M):
     N = torch.arange(1, M + 1)
-    for name in ("first", "last", "uniform"):
+    H = torch.from_numpy(entropies(np.random.default_rng(M), 1, M)).expand(M, -1)
+    order = H[0].argsort(descending=True, stable=True).tolist()
+    expected = {
+        "dtf": filtering.top(H, N),
+        "edges": filtering.edges(H, N),
+        "first": filtering.first(M, N),
+        "last": filtering.last(M, N),
+        "uniform": filtering.uniform(M, N),
+    }
+    for name in filtering.POLICIES:
         masks = script.evaluate(
-            "([name, M]) => Array.from({length: M}, (_, i) =>"
-            " Selection.keep(name, {count: i + 1}, M).join(''))",
-            [name, M],
+            "([name, order]) => order.map((_, i) => Selection.keep(name, i + 1, order)?.join(''))",
+            [name, order],
         )
-        expected = getattr(filtering, name)(M, N)
-        assert masks == ["".join("01"[int(v)] for v in row) for row in expected.tolist()]
+        if name in expected:
+            assert masks == ["".join("01"[int(v)] for v in row) for row in expected[name].tolist()]
+        else:
+            assert masks == [None] * M, f"{name} is the server's"
     bits = script.evaluate(
         "(M) => Array.from({length: M + 1}, (_, N) => Selection.placeBits(M, N))", M
     )
     assert bits == [place_bits(M, N) for N in range(M + 1)]
+
+
+RUN_OUTCOME = """
+([H, map, settings, told]) => {
+  const ranked = Selection.rank(Float64Array.from(H));
+  const mask = told && Uint8Array.from(told, Number);
+  const found = Selection.outcome({ ...map, ranked }, settings, mask);
+  return [found.kept, found.tokens, found.bits?.total ?? null, found.keep?.join("") ?? null];
+}
+"""
+
+
+@pytest.mark.parametrize("layout", ["grid", "sequence"])
+@pytest.mark.parametrize("estimator", ["rate", "prior"])
+def test_numbers_with_forced_patches_are_those_of_python(script, tmp_path, layout, estimator):
+    """N, bits and the kept set, for every policy, forced and not."""
+    engine = Engine(random_model(layout=layout))
+    to_pil(pictures(1)).save(tmp_path / "picture.png")
+    square = engine.square(str(tmp_path / "picture.png"), None)
+    for policy in filtering.POLICIES:
+        for forced in ({}, {"forced_in": (0, 15)}, {"forced_in": (3,), "forced_out": (1, 2)}):
+            settings = Settings(0.4, 3, estimator, policy, **forced)
+            result = engine.tokenize(square, settings)
+            told = "".join("01"[int(v)] for v in result.selection.keep[0])
+            answer = map_reply(engine, square, settings) | {"M": 16}
+            del answer["picture"]
+            H = answer.pop("entropy")
+            expected = result.statistics
+            numbers = [expected.kept, expected.tokens, expected.bits, told]
+            values = json.loads(json.dumps(asdict(settings)))
+            assert script.evaluate(RUN_OUTCOME, [H, answer, values, told]) == numbers
+            alone = script.evaluate(RUN_OUTCOME, [H, answer, values, None])
+            if policy not in ("random", "chain"):
+                assert alone == numbers
+            elif forced:
+                assert alone == [None] * 4, "how many are kept is not known before the answer"
+            else:
+                assert alone == [*numbers[:3], None]

@@ -1,79 +1,42 @@
-"""The tab Tokenize, driven as a visitor would."""
-
-import re
-from pathlib import Path
+"""The tab Tokenize: pictures and knobs, driven as a visitor would."""
 
 import pytest
+from browser.tokenize_tab import (
+    PICTURES,
+    SETTLED,
+    SLOW,
+    canvas,
+    choose,
+    default_settings,
+    expected,
+    figures,
+    put,
+    set_slider,
+    settled,
+    stat,
+    state,
+    weights_engine,
+)
 from PIL import Image
 from playwright.sync_api import expect
-
-from analysis.view.engine import Engine
-from analysis.view.picker import example_files
-from analysis.view.state import Settings
-from tatok import TaTok
-
-ASSETS = Path(__file__).parents[2] / "assets"
-SETTLED = "#patch-view .figure:not(.waiting):not(.empty)"
-SLOW = 60_000  # ms, for a busy machine
 
 
 @pytest.fixture(scope="module")
 def engine():
-    return Engine(TaTok.from_pretrained(ASSETS / "demo"))
+    return weights_engine()
 
 
 @pytest.fixture
 def tab(page):
     """The page with its first figure drawn."""
-    page.set_default_timeout(SLOW)
-    page.locator(SETTLED).wait_for()
-    return page
-
-
-def stat(tab, name):
-    return tab.locator(f'[data-stat="{name}"] dd').first
-
-
-def canvas(tab, name) -> str:
-    return tab.locator(f'[data-panel="{name}"]').evaluate("(canvas) => canvas.toDataURL()")
-
-
-def set_slider(tab, name, value) -> None:
-    field = tab.locator(f"#{name} input[type=number]")
-    field.fill(str(value))
-    field.press("Enter")
-
-
-def choose(tab, name, option) -> None:
-    tab.locator(f"#{name} input").click()
-    tab.get_by_role("option", name=option, exact=True).click()
-
-
-def figures(tab) -> dict:
-    tab.locator(SETTLED).wait_for()
-    names = ("kept", "tokens", "bits", "psnr", "ssim")
-    return {name: stat(tab, name).inner_text() for name in names}
-
-
-def expected(engine, settings, path=None) -> dict:
-    path = path or example_files(ASSETS / "examples")[0]
-    s = engine.tokenize(engine.square(str(path), None), settings).statistics
-    return {
-        "kept": str(s.kept),
-        "tokens": str(s.tokens),
-        "bits": f"{s.bits:,} bits",
-        "psnr": f"{s.psnr:.2f} dB",
-        "ssim": f"{s.ssim:.4f}",
-    }
+    return settled(page)
 
 
 def test_the_page_shows_what_python_computes(tab, engine):
-    config = engine.model.config
-    assert figures(tab) == expected(engine, Settings(0.05, config.k, config.estimator, "dtf"))
+    assert figures(tab) == expected(engine, default_settings(engine))
 
 
 def test_epsilon_moves_in_the_browser_and_pixels_follow(tab, engine):
-    config = engine.model.config
     before = {name: canvas(tab, name) for name in ("kept", "image", "entropy")}
     held, open_gate = [], []
 
@@ -82,7 +45,7 @@ def test_epsilon_moves_in_the_browser_and_pixels_follow(tab, engine):
 
     tab.route("**/queue/join*", gate)  # for now the server hears nothing
     set_slider(tab, "epsilon", 0.5)
-    target = expected(engine, Settings(0.5, config.k, config.estimator, "dtf"))
+    target = expected(engine, default_settings(engine, epsilon=0.5))
     expect(stat(tab, "kept")).to_have_text(target["kept"])
     expect(stat(tab, "bits")).to_have_text(target["bits"])
     expect(stat(tab, "psnr")).to_have_text("…")
@@ -99,34 +62,35 @@ def test_epsilon_moves_in_the_browser_and_pixels_follow(tab, engine):
 
 
 def test_a_quick_drag_ends_at_the_last_value(tab, engine):
-    config = engine.model.config
     slider = tab.locator("#epsilon input[type=range]")
     slider.focus()
     for _ in range(30):
         slider.press("ArrowRight")
     epsilon = float(tab.locator("#epsilon input[type=number]").input_value())
     assert epsilon == pytest.approx(0.2)
-    target = expected(engine, Settings(epsilon, config.k, config.estimator, "dtf"))
+    target = expected(engine, default_settings(engine, epsilon=epsilon))
     expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
     assert figures(tab) == target
+    tab.locator("#epsilon button").click()  # back to the default
+    assert state(tab)["epsilon"] == 0.05
 
 
 def test_every_control_changes_the_result(tab, engine):
-    config = engine.model.config
-    settings = {"epsilon": 0.4, "k": config.k, "estimator": config.estimator, "policy": "dtf"}
+    settings = {"epsilon": 0.4}
     set_slider(tab, "epsilon", 0.4)
     seen = {canvas(tab, "image")}
     for control, value in [
         ("k", 3),
         ("estimator", "gaussian"),
         ("policy", "last"),
+        ("policy", "edges"),
         ("policy", "random"),
         ("policy", "chain"),
         ("k", 0),
     ]:
         (set_slider if control == "k" else choose)(tab, control, value)
         settings[control] = value
-        target = expected(engine, Settings(**settings))
+        target = expected(engine, default_settings(engine, **settings))
         expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
         assert figures(tab) == target
         image = canvas(tab, "image")
@@ -134,35 +98,51 @@ def test_every_control_changes_the_result(tab, engine):
         seen.add(image)
 
 
-def test_target_psnr_raises_the_threshold(tab, engine):
-    config = engine.model.config
-    set_slider(tab, "epsilon", 0.9)
-    choose(tab, "target", "30 dB")
-    settings = Settings(0.9, config.k, config.estimator, "dtf", 30.0)
-    target = expected(engine, settings)
-    expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
-    assert figures(tab) == target
-    binding = engine.select(
-        engine.square(str(example_files(ASSETS / "examples")[0]), None), settings
-    ).binding[0]
-    words = {"minimum": "T", "unreachable": "T > Htotal", "loss rate": "(1 − ε) Htotal"}
-    expect(stat(tab, "binding")).to_have_text(words[binding])
+def test_target_psnr_and_the_constraint_that_binds(tab, engine):
+    square = engine.square(str(PICTURES[0]), None)
+    sentence = tab.locator('[data-text="constraint"]')
+    words = {
+        "minimum": ("T", "T binds"),
+        "unreachable": ("T > Htotal", "no N satisfies Eq. 6"),
+        "loss rate": ("(1 − ε) Htotal", "The loss rate ε binds"),
+    }
+    # residual's bits are far fewer than T is, and near zero T is met at once
+    cases = [(0.9, "residual", 30), (0.0, "rate", 14), (0.9, "rate", 18)]
+    seen = set()
+    for epsilon, estimator, target_psnr in cases:
+        set_slider(tab, "epsilon", epsilon)
+        choose(tab, "estimator", estimator)
+        choose(tab, "target", f"{target_psnr} dB")
+        settings = default_settings(
+            engine, epsilon=epsilon, estimator=estimator, target_psnr=float(target_psnr)
+        )
+        target = expected(engine, settings)
+        expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
+        assert figures(tab) == target
+        binding = engine.select(square, settings).binding[0]
+        short, long = words[binding]
+        expect(stat(tab, "binding")).to_have_text(short)
+        expect(sentence).to_contain_text(long)
+        seen.add(binding)
+    assert len(seen) >= 2, "the cases do not differ"
 
 
 def test_upload_crop_and_a_damaged_file(tab, engine, tmp_path):
-    config = engine.model.config
-    settings = Settings(0.05, config.k, config.estimator, "dtf")
+    settings = default_settings(engine)
     good, bad = tmp_path / "wide.png", tmp_path / "damaged.png"
-    source = example_files(ASSETS / "examples")[0]
-    Image.open(source).convert("RGB").resize((300, 160)).save(good)
+    Image.open(PICTURES[0]).convert("RGB").resize((300, 160)).save(good)
     bad.write_bytes(good.read_bytes()[:200])
+    put(tab, forced_in=[3], selected=5)
     field = tab.locator("#upload input[type=file]")
     field.set_input_files(good)
     target = expected(engine, settings, good)
     expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
     assert figures(tab) == target
+    after = state(tab)
+    assert (after["example"], after["forced_in"], after["selected"]) == (None, [], None)
     note = tab.locator("#crop-view .note")
     expect(note).to_contain_text("300 × 160 pixels. The square at (70, 0)")
+    expect(tab.locator('#examples [aria-pressed="true"]')).to_have_count(0)
 
     field.set_input_files(bad)
     toast = tab.get_by_test_id("toast-body")
@@ -178,43 +158,61 @@ def test_upload_crop_and_a_damaged_file(tab, engine, tmp_path):
     expect(stat(tab, "psnr")).to_have_text(f"{result.statistics.psnr:.2f} dB", timeout=SLOW)
 
 
-def test_another_example(tab, engine):
-    config = engine.model.config
-    path = example_files(ASSETS / "examples")[2]
-    button = tab.locator("#examples button").nth(2)
-    button.click()
-    expect(button).to_have_attribute("aria-pressed", "true", timeout=SLOW)
-    target = expected(engine, Settings(0.05, config.k, config.estimator, "dtf"), path)
+def test_another_example_and_the_last_of_several(tab, engine):
+    buttons = tab.locator("#examples button")
+    for index in (1, 4, 2):  # before the first of them has come
+        buttons.nth(index).click()
+    expect(buttons.nth(2)).to_have_attribute("aria-pressed", "true", timeout=SLOW)
+    target = expected(engine, default_settings(engine), PICTURES[2])
     expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
     assert figures(tab) == target
+    expect(tab.locator("#crop-view .note")).to_contain_text(PICTURES[2].name)
 
 
-def test_pointer_and_arrow_keys_tell_a_patch(tab, engine):
-    grid, M = engine.model.config.grid, engine.model.config.num_patches
-    line = tab.locator('#patch-view [data-text="readout"]')
-    box = tab.locator('[data-panel="entropy"]').bounding_box()
-    cell = box["width"] / grid
-    tab.mouse.move(box["x"] + 2.5 * cell, box["y"] + 1.5 * cell)
-    expect(line).to_contain_text("row 2, column 3")
-    tab.mouse.move(5, 5)
-    panels = tab.locator("#patch-view .panels")
-    panels.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):  # the first press lands on patch 1, 1
-        panels.press(key)
-    expect(line).to_contain_text("row 2, column 2")
-    panels.press("End")
-    expect(line).to_contain_text(f"row 2, column {grid}")
-    assert re.search(rf"rank \d+ of {M}", line.inner_text())
-    assert re.search(r"kept, code \d+|dropped", line.inner_text())
-    expect(tab.locator("#patch-view .square .cursor:visible")).to_have_count(5)
-    panels.press("Escape")
-    expect(tab.locator("#patch-view .square .cursor:visible")).to_have_count(0)
+def test_all_of_it_set_from_outside_at_once(tab, engine):
+    """As an address or a story would; what is not allowed changes nothing."""
+    path, wanted = PICTURES[3], {"epsilon": 0.3, "k": 5, "estimator": "code", "target_psnr": 17}
+    forced = {"forced_in": [9, 4], "forced_out": [200]}
+    put(tab, example=path.stem, selected=7, box=[0, 0, 64], **wanted, **forced)
+    settings = default_settings(engine, **wanted, forced_in=(4, 9), forced_out=(200,))
+    result = engine.tokenize(engine.square(str(path), (0, 0, 64)), settings)
+    expect(stat(tab, "psnr")).to_have_text(f"{result.statistics.psnr:.2f} dB", timeout=SLOW)
+    assert stat(tab, "bits").inner_text() == f"{result.statistics.bits:,} bits"
+    expect(tab.locator("#epsilon input[type=number]")).to_have_value("0.3")
+    expect(tab.locator("#k input[type=range]")).to_have_value("5")
+    expect(tab.locator("#target select")).to_have_value("17")
+    before = state(tab)
+    assert (before["forced_in"], before["selected"]) == ([4, 9], 7)
+    nonsense = {
+        "epsilon": [1, -0.1, "0.2", None],
+        "k": [2.5, 99, "3"],
+        "estimator": ["oracle", 1, ["rate"]],
+        "target_psnr": [1, "20"],
+        "example": ["../secret", 3],
+        "box": [[1, 2], ["a", 0, 8], 5],
+        "forced_in": [[256], [-1], "3", [1.5]],
+        "selected": [256, "1"],
+        "mode": ["other"],
+        "opacity": [2],
+        "inspector": ["yes"],
+        "constructor": ["x"],
+        "__proto__": [{"epsilon": 0.9}],
+    }
+    for name, values in nonsense.items():
+        for value in values:
+            put(tab, **{name: value})
+    assert state(tab) == before
 
 
 @pytest.mark.parametrize("path", ["/", "/?__theme=dark"])
 def test_phone_has_no_sideways_scroll(open_page, path):
     page = open_page(path, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     page.locator(SETTLED).wait_for(timeout=SLOW)
+    put(page, selected=3, inspector=True, play=True)
+    page.locator("#inspector .codes li").first.wait_for(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.locator('[data-panel="kept"]').tap()
+    put(page, mode="blend")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    put(page, mode="side", selected=None)
+    page.locator('#patch-view [data-panel="kept"]').tap()
     expect(page.locator('#patch-view [data-text="readout"]')).to_contain_text("rank")

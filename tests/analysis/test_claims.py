@@ -1,0 +1,278 @@
+"""Every rule on results made up to hold, to hold in part and not to hold; the table in a README."""
+
+import dataclasses
+
+import pytest
+
+from analysis import claims, results
+from analysis.bands import jackknife
+from analysis.bias import Bias, Placement, Share
+from analysis.claim_list import CLAIMS
+from analysis.claims import END, FILES, START, judge, markdown, write_table
+from analysis.plans import EPSILONS, REMOVED
+from analysis.provenance import Data, Provenance
+from analysis.redundancy import Redundancies, Redundancy
+from analysis.results import BadResult, Estimate, Experiment, Point, Series
+from analysis.runner import Setting
+from analysis.seconds import Seconds
+from analysis.speed import Speed
+from tatok.bench import Cost
+
+M = 256
+ORIGIN = Provenance("c", "w", 7, None, Data("pictures", "s", 100), 3, "e", "d", "t", "python")
+HOLDS, PART, NOT = "holds", "holds in part", "does not hold here"
+BY_ID = {claim.id: claim for claim in CLAIMS}
+
+
+def estimate(value, spread=0.001, places=3):
+    """With replicates of which every `places`-th differs: other `places`, other noise."""
+    return jackknife(value, [value + spread * (g % places == 0) for g in range(20)])
+
+
+def point(x, fd, psnr=20.0, label="DTF, rate", k=16, count=100.0, deviation=1.0):
+    policy, _, estimator = label.partition(", ")
+    setting = Setting(k, 100, None, estimator or None, policy.lower(), True)
+    fd = fd if isinstance(fd, Estimate) else estimate(fd)
+    psnr = psnr if isinstance(psnr, Estimate) else estimate(psnr)
+    return Point(x, setting, count, deviation, 1200.0, 0.1, psnr, fd, Estimate(0.0))
+
+
+def experiment(id, **series):
+    made = tuple(Series(name, tuple(points)) for name, points in series.items())
+    return Experiment(id, "t", "x", M, 128, "rFD", "KID", made, Seconds(), ORIGIN)
+
+
+def fig3(patches, total=None, psnr=(20.0, 21.0), ks=(0, 16, 32)):
+    def points(fds):
+        decibels = [psnr[0], psnr[1], psnr[1]]
+        return [point(k, fd, p, k=k) for k, fd, p in zip(ks, fds, decibels, strict=True)]
+
+    return experiment(
+        "fig3",
+        **{"fixed patches: 256 + k": points(patches), "fixed total": points(total or patches)},
+    )
+
+
+def fig4(end, start=None, random=None, last=300.0):
+    removed = sorted({*(round(share * M) for share in REMOVED), M - 1})
+
+    def points(half):
+        fds = [half if r else 100.0 for r in removed[:-1]]
+        return [point(r, fd, k=0) for r, fd in zip(removed, [*fds, last], strict=True)]
+
+    ways = {"end": end, "start": start or end, "random": random or end}
+    return experiment("fig4", **{name: points(half) for name, half in ways.items()})
+
+
+def fig5(dtf, random=40.0, uniform=35.0, first=30.0, last=25.0, residual=50.0, at_share=None):
+    def points(best):
+        others = {"random": random, "uniform": uniform, "first": first, "last": last}
+        made = {"DTF, rate": best, "DTF, residual": residual, **others}
+        return [point(i, fd, label=label) for i, (label, fd) in enumerate(made.items())]
+
+    wrong = [dataclasses.replace(p, fd=estimate(0.0)) for p in points(dtf)]  # not to be read
+    share = points(dtf if at_share is None else at_share)
+    return experiment("fig5", n=points(dtf), bits=wrong, share=share, bits2=wrong)
+
+
+def epsilon(at_5, count=24.0, random=None, at_15=None):
+    values = {0.0: 100.0, 0.05: at_5, 0.15: at_15 or at_5}
+    dtf = [point(e, values.get(e, at_5), count=count, deviation=10.0) for e in EPSILONS]
+    other = [point(p.x, random or 2 * p.fd.value, label="random") for p in dtf]
+    return experiment("epsilon", **{"DTF, rate": dtf, "random, same N": other})
+
+
+def bias(*placements):
+    """(pictures, share of the outer columns or None where all H = 0)."""
+
+    def placement(pictures, share, estimator):
+        if share is None:
+            return Placement(pictures, estimator, 0.15, 0, 1, 0.0, (), (), ())
+        if not isinstance(share, Estimate):
+            share = Estimate(share)
+        shares = (Share("rows", Estimate(1.0), 0.125, None), Share("columns", share, 0.125, None))
+        return Placement(pictures, estimator, 0.15, 1, 0, 9.0, (), (), shares)
+
+    made = [placement(*one, "residual") for one in placements]
+    made += [placement(one[0], 0.0, "rate") for one in placements]  # not to be read
+    return Bias(tuple(made), ORIGIN)
+
+
+def redundancy(kept, every):
+    def row(patches, given, red):
+        band = Estimate(red, red - 0.01, red + 0.01)
+        return Redundancy(patches, given, 9.0, 8.0, 7.0, band, None, None)
+
+    rows = (row("all", False, every), row("all", True, 0.5), row("kept", False, 0.5))
+    return Redundancies(0.05, 9, 9, 9, 12.0, (*rows, row("kept", True, kept)), ORIGIN)
+
+
+def speed(timed, counted, size="paper"):
+    rows = (Cost(size, "57 tokens", 57, 1e9, 1.0, counted, timed), Cost(size, "", 569, 1e9, 1.0))
+    return Speed(rows, 1, 8, "CPU, 2 threads", "t", "c", "d", "python")
+
+
+CASES = [
+    ("floor", fig3((3, 2, 1)), HOLDS),
+    ("floor", fig3((3, 2, 1), psnr=(60.0, 60.0)), NOT),
+    ("globals-loss", fig3((3, 2, 1)), HOLDS),
+    ("globals-loss", fig3((3, 2, 1), psnr=(21.0, 20.0)), NOT),
+    ("globals-rfd", fig3((217, 151, 148)), HOLDS),
+    ("globals-rfd", fig3((217, 200, 148)), PART),
+    ("globals-rfd", fig3((217, 220, 148)), NOT),
+    ("globals-rfd", fig3((217, estimate(151, 40.0), 148)), NOT),  # much lower, but not surely
+    ("globals-total", fig3((1, 1, 1), (217, 154, 152)), HOLDS),
+    ("globals-total", fig3((217, 154, 152), (217, 200, 152)), PART),
+    ("globals-total", fig3((217, 154, 152), (217, 220, 152)), NOT),
+    ("plateau", fig3((217, 151, 148)), HOLDS),
+    ("plateau", fig3((217, 170, 148)), PART),
+    ("plateau", fig3((217, 200, 148)), NOT),
+    ("plateau", fig3((217, 150, 217)), NOT),
+    ("plateau", fig3((217, 170, 151), ks=(0, 8, 16)), "cannot be tested here"),
+    ("redundant-half", fig4(105.0), HOLDS),
+    ("redundant-half", fig4(105.0, 108.0, 112.0), PART),
+    ("redundant-half", fig4(112.0), NOT),
+    ("redundant-half", fig4(estimate(105.0, 20.0)), NOT),
+    ("removal-order", fig4(102.0, 104.0, 106.0), HOLDS),
+    ("removal-order", fig4(104.0, 102.0, 106.0), PART),
+    ("removal-order", fig4(106.0, 104.0, 102.0), NOT),
+    ("collapse", fig4(105.0), HOLDS),
+    ("collapse", fig4(105.0, 105.0, 250.0), PART),
+    ("collapse", fig4(105.0, last=109.0), NOT),
+    ("redundancy", redundancy(0.3, 0.4), HOLDS),
+    ("redundancy", redundancy(0.3, 0.005), NOT),
+    ("red-zero", redundancy(0.005, 0.4), HOLDS),
+    ("red-zero", redundancy(0.2, 0.4), PART),
+    ("red-zero", redundancy(0.395, 0.4), NOT),
+    ("dtf-best", fig5(20.0), HOLDS),
+    ("dtf-best", fig5(20.0, at_share=27.0), PART),
+    ("dtf-best", fig5(27.0), PART),
+    ("dtf-best", fig5(45.0), NOT),
+    ("dtf-best", fig5(estimate(20.0, 20.0, 7)), NOT),
+    ("dtf-residual", fig5(50.0, residual=20.0), HOLDS),
+    ("dtf-residual", fig5(20.0, residual=45.0), NOT),
+    ("baselines", fig5(20.0), HOLDS),
+    ("baselines", fig5(20.0, last=45.0), PART),
+    ("baselines", fig5(20.0, 10.0, 20.0, 30.0, 40.0), NOT),
+    ("few-tokens", epsilon(100.0), HOLDS),
+    ("few-tokens", epsilon(100.0, count=100.0), PART),
+    ("few-tokens", epsilon(100.0, count=130.0), NOT),
+    ("no-loss", epsilon(103.0), HOLDS),
+    ("no-loss", epsilon(estimate(103.0, 0.5)), PART),
+    ("no-loss", epsilon(112.0), NOT),
+    ("epsilon", epsilon(103.0), HOLDS),
+    ("epsilon", epsilon(103.0, random=110.0, at_15=120.0), PART),
+    ("epsilon", epsilon(103.0, random=90.0), NOT),
+    ("edges", bias(("photographs", Estimate(0.45, 0.4, 0.5))), HOLDS),
+    ("edges", bias(("photographs", Estimate(0.2, 0.15, 0.25))), PART),
+    ("edges", bias(("photographs", Estimate(0.2, 0.1, 0.3))), NOT),
+    ("edges", bias(("white", Estimate(0.45, 0.4, 0.5))), "cannot be tested here"),
+    ("edges-blank", bias(("white", 0.5), ("black", 0.5), ("noise", 0.5)), HOLDS),
+    ("edges-blank", bias(("white", 0.2), ("black", None), ("noise", 0.1)), PART),
+    ("edges-blank", bias(("white", 0.1), ("black", None), ("noise", 0.1)), NOT),
+    ("speed", speed(8.0, 10.0), HOLDS),
+    ("speed", speed(5.0, 10.0), PART),
+    ("speed", speed(5.0, 5.0), NOT),
+    ("speed", speed(9.0, 9.0, "demo"), "cannot be tested here"),
+    *((id, fig3((1, 1, 1)), "cannot be tested here") for id in ("rfid", "gfid", "fig5-gfid")),
+]
+
+
+def save(result, folder):
+    kinds = {Bias: "bias", Redundancies: "redundancy", Speed: "speed"}
+    name = kinds.get(type(result)) or result.id
+    results.save(result, results.path_of(name, folder))
+    return name
+
+
+@pytest.mark.parametrize(("id", "result", "verdict"), CASES)
+def test_the_verdict_follows_the_rule(tmp_path, id, result, verdict):
+    save(result, tmp_path)
+    (row,) = judge([BY_ID[id]], tmp_path).rows
+    assert row.verdict == verdict, row
+    if verdict == "cannot be tested here":
+        assert row.because
+    elif verdict != NOT:
+        assert row.ours
+    assert (row.id, row.rule, row.paper) == (id, BY_ID[id].rule, BY_ID[id].paper)
+
+
+def test_every_verdict_of_every_rule_is_tried():
+    assert {id for id, _, _ in CASES} == set(BY_ID) and len(CLAIMS) == len(BY_ID)
+    for claim in CLAIMS:
+        tried = {verdict for id, _, verdict in CASES if id == claim.id}
+        if claim.rule == "none":
+            assert tried == {"cannot be tested here"}
+        else:
+            assert tried >= ({HOLDS, PART, NOT} if "in part" in claim.rule else {HOLDS, NOT}) or (
+                claim.id in ("globals-loss", "dtf-residual")  # of two; the same code as dtf-best
+            )
+
+
+def test_global_tokens_may_help_in_one_setting_only(tmp_path):
+    good, bad = fig3((3, 2, 1)), fig3((3, 2, 1), psnr=(21.0, 20.0))
+    save(dataclasses.replace(good, series=(good.series[0], bad.series[1])), tmp_path)
+    (row,) = judge([BY_ID["globals-loss"]], tmp_path).rows
+    assert row.verdict == PART and row.ours == "1.00 dB" and "-1.00 dB" in row.because
+
+
+def test_numbers_of_the_table(tmp_path):
+    save(fig3((217, estimate(151, 0.4), 148)), tmp_path)
+    save(epsilon(103.0), tmp_path)
+    rows = {row.id: row for row in judge(CLAIMS, tmp_path).rows}
+    assert rows["globals-rfd"].ours == "-30.4 %" == rows["globals-rfd"].paper
+    assert rows["plateau"].ours == "95.7 %" and rows["plateau"].paper.startswith("95.7 %")
+    low, high = (float(part.split()[0]) for part in rows["globals-rfd"].interval.split(" to "))
+    assert -31.5 < low < -30.4 < high < -29.3
+    assert rows["few-tokens"].ours == "15.6 %"  # 16 + 24 of 256
+    assert rows["few-tokens"].because == "40.0 of 256"
+    assert rows["few-tokens"].interval == "14.9 % to 16.4 %"  # ± 1.96 · 10 / √100 of 256
+
+
+def test_without_files_every_claim_names_its_command(tmp_path):
+    rows = judge(CLAIMS, tmp_path).rows
+    assert {row.verdict for row in rows} == {"not measured yet", "cannot be tested here"}
+    commands = {command for _, command in FILES.values()}
+    for row in rows:
+        if row.verdict == "not measured yet":
+            assert row.because.split("`")[1] in commands
+
+
+def test_too_few_images_cannot_be_judged(tmp_path):
+    bare = dataclasses.replace(estimate(100.0), low=None, high=None, replicates=())
+    save(fig3((bare, bare, bare)), tmp_path)
+    (row,) = judge([BY_ID["globals-rfd"]], tmp_path).rows
+    assert row.verdict == "cannot be tested here" and "too few images" in row.because
+
+
+def test_a_damaged_file_is_said(tmp_path):
+    (tmp_path / "fig3.json").write_text("{}")
+    with pytest.raises(BadResult, match=r"fig3\.json is damaged"):
+        judge(CLAIMS, tmp_path)
+
+
+def test_the_table_replaces_what_stands_between_the_marks(tmp_path):
+    save(fig3((217, 151, 148)), tmp_path)
+    made = judge(CLAIMS, tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{START}\nan older table\n{END}\nafter\n")
+    for _ in range(2):  # and again, to the same text
+        write_table(made, readme)
+        text = readme.read_text()
+        assert text.startswith(f"before\n{START}\n") and text.endswith(f"\n{END}\nafter\n")
+        assert "older" not in text and text.count(markdown(made)) == 1
+    assert f"- fig3: {ORIGIN.line()}" in text
+    table = markdown(made).splitlines()
+    assert len(table) == 2 + len(CLAIMS)
+    assert {line.count("|") for line in table} == {6}
+    results.save(made, tmp_path / "claims.json")
+    assert results.load(claims.Claims, tmp_path / "claims.json") == made
+
+
+@pytest.mark.parametrize("text", ["no marks", START, f"{END} then {START}"])
+def test_a_readme_without_the_marks_is_left_alone(tmp_path, text):
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(BadResult, match="no place for the table"):
+        write_table(judge(CLAIMS, tmp_path), readme)
+    assert readme.read_text() == text

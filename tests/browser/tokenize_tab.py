@@ -1,0 +1,75 @@
+"""Handling the tab Tokenize as a visitor would, and what Python says it must show."""
+
+from pathlib import Path
+
+from analysis.view.engine import Engine
+from analysis.view.picker import example_files
+from analysis.view.state import Settings
+from tatok import TaTok
+
+ASSETS = Path(__file__).parents[2] / "assets"
+PICTURES = example_files(ASSETS / "examples")
+SETTLED = "#patch-view .figure:not(.waiting):not(.empty)"
+SLOW = 60_000  # ms, for a busy machine
+
+
+def weights_engine() -> Engine:
+    """The engine with the weights that the page shows."""
+    return Engine(TaTok.from_pretrained(ASSETS / "demo"))
+
+
+def settled(page):
+    """The page once the pixels on screen belong to the settings."""
+    page.set_default_timeout(SLOW)
+    page.locator(SETTLED).wait_for()
+    return page
+
+
+def stat(tab, name):
+    return tab.locator(f'[data-stat="{name}"] dd').first
+
+
+def canvas(tab, name) -> str:
+    return tab.locator(f'#patch-view [data-panel="{name}"]').evaluate("(c) => c.toDataURL()")
+
+
+def set_slider(tab, name, value) -> None:
+    field = tab.locator(f"#{name} input[type=number]")
+    field.fill(str(value))
+    field.press("Enter")
+
+
+def choose(tab, name, option) -> None:
+    tab.locator(f"#{name} select").select_option(label=option)
+
+
+def put(tab, **changes) -> None:
+    """Set the page's state from outside."""
+    tab.evaluate("(changes) => Studio.set(changes)", changes)
+
+
+def state(tab) -> dict:
+    return tab.evaluate("Studio.settings")
+
+
+def figures(tab) -> dict:
+    settled(tab)
+    names = ("kept", "tokens", "bits", "psnr", "ssim")
+    return {name: stat(tab, name).inner_text() for name in names}
+
+
+def default_settings(engine: Engine, **changes) -> Settings:
+    config = engine.model.config
+    values = {"epsilon": 0.05, "k": config.k, "estimator": config.estimator, "policy": "dtf"}
+    return Settings(**values | changes)
+
+
+def expected(engine: Engine, settings: Settings, path: Path = PICTURES[0]) -> dict:
+    s = engine.tokenize(engine.square(str(path), None), settings).statistics
+    return {
+        "kept": str(s.kept),
+        "tokens": str(s.tokens),
+        "bits": f"{s.bits:,} bits",
+        "psnr": f"{s.psnr:.2f} dB",
+        "ssim": f"{s.ssim:.4f}",
+    }
