@@ -77,6 +77,11 @@ def decibels(value: float) -> str:
     return f"{value:.2f} dB"
 
 
+def psnr_change(a: Point, b: Point) -> str:
+    """What the PSNR says beside the rFD; the two need not agree."""
+    return f"PSNR {b.psnr.value - a.psnr.value:+.1f} dB"
+
+
 def found(
     estimate: Estimate, form: Callable[[float], str], verdict: Verdict, because: str = ""
 ) -> Finding:
@@ -149,7 +154,10 @@ def half_is_redundant(measured: Measured) -> Finding:
     ways = removals(measured["fig4"])
     rises = {name: change(whole.fd, half.fd) for name, (whole, half, _) in ways.items()}
     right = sum(rise.high < 0.11 for rise in rises.values())
-    text = ", ".join(f"{name} {signed(rise.value)}" for name, rise in rises.items())
+    text = "; ".join(
+        f"{name} {signed(rises[name].value)}, {psnr_change(whole, half)}"
+        for name, (whole, half, _) in ways.items()
+    )
     return found(max(rises.values(), key=lambda r: r.value), signed, graded(right, 3), text)
 
 
@@ -163,20 +171,20 @@ def order_of_removal(measured: Measured) -> Finding:
 
 
 def collapse(measured: Measured) -> Finding:
-    """Fig. 4 beyond 211 patches removed: steeper than before."""
+    """Fig. 4 beyond 211 patches removed: steeper than before, and how far up."""
     ways = removals(measured["fig4"])
-    steeper = []
+    steeper, factors = [], []
     for whole, half, one in ways.values():
         before, after = half.x - whole.x, one.x - half.x
-        steeper.append(
-            combine(
-                lambda a, b, c, before=before, after=after: (c - b) / after - (b - a) / before,
-                *(point.fd for point in (whole, half, one)),
-            )
+        bend = combine(
+            lambda a, b, c, before=before, after=after: (c - b) / after - (b - a) / before,
+            *(point.fd for point in (whole, half, one)),
         )
-    verdict = graded(sum(sure(slope).low > 0 for slope in steeper), 3)
-    factor = sure(combine(lambda a, c: c / a, ways["end"][0].fd, ways["end"][2].fd))
-    return found(factor, lambda value: f"× {value:.1f}", verdict, "all but one removed")
+        steeper.append(sure(bend).low > 0)
+        factors.append(one.fd.value / whole.fd.value)
+    text = ", ".join(f"{way} × {factor:.1f}" for way, factor in zip(ways, factors, strict=True))
+    verdict = NOT if not all(steeper) else HOLDS if min(factors) >= 10 else PART
+    return Finding(text, "", verdict, f"steeper beyond 48 % in {sum(steeper)} of 3 ways")
 
 
 # --- Fig. 5 ----------------------------------------------------------------------------------
@@ -184,16 +192,19 @@ def collapse(measured: Measured) -> Finding:
 
 def dtf_beats(label: str | None, measured: Measured) -> Finding:
     """DTF, by default with the estimator of the weights, against Ex1 to Ex4 at both N."""
-    right, best, compared = 0, [], 0
+    best, compared = [], []
     for series in measured["fig5"].series[::2]:  # the others are at equal bits
         dtf = series.points[0] if label is None else labelled(series.points, label)
         others = [labelled(series.points, name) for name in BASELINES]
-        right += sum(difference(dtf.fd, other.fd).low > 0 for other in others)
-        compared += len(others)
-        best.append(change(min(others, key=lambda p: p.fd.value).fd, dtf.fd))
-    name = dtf.setting.label
-    text = f"{name}; better in {right} of {compared}; at the paper's N {signed(best[1].value)}"
-    return found(best[0], signed, graded(right, compared), text)
+        compared += [difference(dtf.fd, other.fd).low > 0 for other in others]
+        rival = min(others, key=lambda p: p.fd.value)
+        best.append((change(rival.fd, dtf.fd), psnr_change(rival, dtf)))
+    (here, decibels_here), (share, decibels_share) = best
+    text = (
+        f"{dtf.setting.label}; better in {sum(compared)} of {len(compared)}; {decibels_here}; at "
+        f"the paper's share of patches {signed(share.value)}, {decibels_share}"
+    )
+    return found(here, signed, graded(sum(compared), len(compared)), text)
 
 
 def order_of_baselines(measured: Measured) -> Finding:
@@ -220,11 +231,12 @@ def few_tokens(measured: Measured) -> Finding:
 
 
 def no_loss(measured: Measured) -> Finding:
-    """rFD at the paper's ε against that at ε = 0."""
-    points = curve(measured["epsilon"], "DTF")
-    rise = change(at(points, 0).fd, at(points, PAPER_EPSILON).fd)
+    """rFD at the paper's ε against that of all patches."""
+    (whole,) = curve(measured["epsilon"], "all patches")
+    few = at(curve(measured["epsilon"], "DTF"), PAPER_EPSILON)
+    rise = change(whole.fd, few.fd)
     verdict = HOLDS if rise.high <= 0.05 else PART if rise.value <= 0.11 else NOT
-    return found(rise, signed, verdict)
+    return found(rise, signed, verdict, psnr_change(whole, few))
 
 
 def epsilon_generalises(measured: Measured) -> Finding:

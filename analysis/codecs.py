@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from PIL import Image
@@ -129,8 +130,8 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
         for shrink in SHRINK
         for quality in qualities
     ]
-    total = len(images) * (len(own) + len(others))
-    with tqdm(total=total, unit="image", dynamic_ncols=True) as bar:
+    ways = [*own, *others]
+    with tqdm(total=len(images) * len(ways), unit="image", dynamic_ncols=True) as bar:
         for start in range(0, len(images), BATCH):
             with watch("load"):
                 x = images[start : start + BATCH].to(device)
@@ -139,7 +140,7 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
                 maps = lite0(x).maps
             tatok = _reconstructions(model, x, [way.knob for way in own], watch)
             coded = (_transcoded(way, pictures, S, watch) for way in others)
-            for way, (file_bytes, payload, y) in _pairs((own, tatok), (others, coded)):
+            for way, (file_bytes, payload, y) in zip(ways, chain(tatok, coded), strict=True):
                 y = y.to(device)
                 with watch("features"):
                     distance = maps_distance(maps, lite0(y).maps).cpu()
@@ -147,7 +148,7 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
                 way.rows.append((file_bytes, payload, decibels, distance))
                 bar.update(len(x))
     with watch("statistics"):
-        points = tuple(_point(way, origin.seed) for way in (*own, *others))
+        points = tuple(_point(way, origin.seed) for way in ways)
         comparisons = compare(points)
     return Codecs(S, _coders(), points, comparisons, watch.lap(), origin)
 
@@ -221,11 +222,6 @@ def compare(points: Iterable[CodecPoint]) -> tuple[Comparison, ...]:
                 parts = stretches(TATOK, hulls[0], coder, hulls[1])
                 found.append(Comparison(coder, size, quality, parts))
     return tuple(found)
-
-
-def _pairs(*groups: tuple[list[_Way], Iterable]) -> Iterable[tuple[_Way, tuple]]:
-    for ways, made in groups:
-        yield from zip(ways, made, strict=True)
 
 
 def _point(way: _Way, seed: int) -> CodecPoint:

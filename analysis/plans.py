@@ -100,14 +100,18 @@ def fig5(model: TaTok) -> Plan:
 
 
 def epsilon(model: TaTok) -> Plan:
-    """ε from 0 to 0.9: DTF with the model's own estimator, and random patches at the same N."""
-    k, own = model.config.k, model.config.estimator
+    """ε from 0 to 0.9: DTF with the model's own estimator, and random patches at the same N.
+
+    All patches are a curve of one point: at ε = 0 DTF still leaves out those with H = 0.
+    """
+    k, own, M = model.config.k, model.config.estimator, model.config.num_patches
 
     def curve(name: str, policy: str) -> Curve:
         settings = (Setting(k, None, e, own, policy, True) for e in EPSILONS)
         return Curve(name, tuple(zip(EPSILONS, settings, strict=True)))
 
-    curves = (curve(f"DTF, {own}", "dtf"), curve("random, same N", "random"))
+    every = Curve("all patches", ((0.0, Setting(k, M, estimator=own, features=True)),))
+    curves = (curve(f"DTF, {own}", "dtf"), curve("random, same N", "random"), every)
     title = "Rate and distortion over ε"
     return Plan("epsilon", title, "information loss rate ε", curves)
 

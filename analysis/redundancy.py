@@ -122,21 +122,17 @@ class CodeModel(nn.Module):
     the codes before its own, and no other query.
     """
 
-    def __init__(self, vectors: Tensor, grid: int, k: int) -> None:
+    def __init__(self, tokenizer: TaTok, k: int) -> None:
         super().__init__()
-        K, self.k = len(vectors), k
-        self.code, self.global_code = nn.Embedding(K, DIM), nn.Embedding(K, DIM)
+        K, grid, self.k = tokenizer.config.codebook_size, tokenizer.config.grid, k
+        self.code = _near(tokenizer.patch_codebook.codes)
+        self.global_code = _near(tokenizer.global_codebook.codes)
         self.place = nn.Parameter(0.5 * sinusoid_2d(grid, DIM))  # (M, D)
         self.global_place = nn.Parameter(0.02 * torch.randn(k, DIM))
         self.ask = nn.Embedding(2, DIM)  # for a code of all, or of the kept
         self.blocks = blocks(DIM, DEPTH, HEADS, 2.0)
         self.norm, self.bias = nn.LayerNorm(DIM), nn.Parameter(torch.zeros(K))
-        for embedding in (self.global_code, self.ask):
-            nn.init.normal_(embedding.weight, std=0.02)
-        # Codes begin alike where their vectors (K, d_p) are near.
-        standard = (vectors - vectors.mean(dim=0)) / vectors.std()
-        with torch.no_grad():
-            self.code.weight.copy_(0.02 * standard @ torch.randn(vectors.shape[1], DIM))
+        nn.init.normal_(self.ask.weight, std=0.02)
 
     def forward(self, rows: CachedTokens, keep: Tensor, case: Case) -> Tensor:
         """Bits of the codes in `keep` (B, M), in raster order, then zeros: (B, L), L the largest N.
@@ -161,6 +157,14 @@ class CodeModel(nn.Module):
         log_p = (asked @ self.code.weight.T + self.bias).log_softmax(dim=1)
         bits = -log_p.gather(1, codes[real][:, None])[:, 0] / math.log(2)
         return bits.new_zeros(real.shape).masked_scatter(real, bits)
+
+
+def _near(vectors: Tensor) -> nn.Embedding:
+    """Embeddings that begin alike where the codes' vectors (K, d) are near."""
+    standard = (vectors - vectors.mean(dim=0)) / vectors.std()
+    return nn.Embedding.from_pretrained(
+        0.02 * standard @ torch.randn(vectors.shape[1], DIM), freeze=False
+    )
 
 
 def visibility(real: Tensor, k: int, case: Case) -> Tensor:
@@ -203,8 +207,7 @@ def train(
     """Fit the transformer to all cases in turn; the rate rises over 5 % and falls as a cosine."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        vectors, k = tokenizer.patch_codebook.codes, tokens.global_codes.shape[1]
-        model = CodeModel(vectors, tokenizer.config.grid, k)
+        model = CodeModel(tokenizer, tokens.global_codes.shape[1])
     optimizer = torch.optim.AdamW(model.parameters(), RATE, (0.9, 0.98), weight_decay=0.05)
     generator = seeded(seed, 12)
     steps = max(1, sequences // BATCH)

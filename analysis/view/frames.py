@@ -20,7 +20,7 @@ FRAMES = 41  # of a run from no patch to all M
 BATCH = 8  # frames decoded at once
 CACHED = 24  # batches remembered, 2 MB each at 128 px
 
-SIDE, GAP, CHART, TEXT = 256, 12, 120, 26  # of the GIF, in pixels
+SIDE, GAP, CHART, TEXT = 256, 12, 132, 26  # of the GIF, in pixels
 MILLISECONDS, LAST = 120, 1500  # how long a frame of the GIF is shown
 INK, FAINT, ACCENT = (31, 41, 55), (150, 156, 166), (59, 130, 246)
 
@@ -81,7 +81,9 @@ class Player:
 def gif(x: Tensor, frames: list[Frame], k: int, grid: int) -> bytes:
     """The frames as a GIF: kept patches, reconstruction, and PSNR against tokens up to there."""
     pages = [_page(x, frames, at, k, grid) for at in range(len(frames))]
-    palettes = [page.quantize(256, dither=Image.Dither.NONE) for page in pages]
+    # The octree is thirty times as fast as the median cut, and keeps the colour of a thin line.
+    method = Image.Quantize.FASTOCTREE
+    palettes = [page.quantize(256, method, dither=Image.Dither.NONE) for page in pages]
     buffer = io.BytesIO()
     palettes[0].save(
         buffer,
@@ -108,21 +110,25 @@ def _page(x: Tensor, frames: list[Frame], at: int, k: int, grid: int) -> Image.I
     value = "inf" if frame.psnr is None else f"{frame.psnr:.2f}"
     text = f"k + n = {k} + {frame.count} tokens    {value} dB"
     draw.text((GAP, SIDE + 1.5 * GAP), text, INK, font)
-    _curve(draw, frames, at, (GAP, SIDE + TEXT + 2 * GAP, width - GAP, page.height - GAP))
+    bottom = page.height - GAP - TEXT // 2
+    _curve(draw, frames, at, k, (GAP, SIDE + TEXT + 2 * GAP, width - GAP, bottom))
     return page
 
 
-def _curve(draw: ImageDraw.ImageDraw, frames: list[Frame], at: int, box: tuple) -> None:
-    """PSNR against n, up to frame `at`; the scale is that of the whole run."""
+def _curve(draw: ImageDraw.ImageDraw, frames: list[Frame], at: int, k: int, box: tuple) -> None:
+    """PSNR against k + n, up to frame `at`; the scale is that of the whole run."""
     left, top, right, bottom = box
     finite = [f.psnr for f in frames if f.psnr is not None] or [0.0]
     low, high = math.floor(min(finite)), math.ceil(max(finite) + 0.01)
+    values = [high if f.psnr is None else f.psnr for f in frames]
     x = [left + 44 + (right - left - 44) * f.count / frames[-1].count for f in frames]
-    y = [bottom - (bottom - top) * ((f.psnr or high) - low) / (high - low) for f in frames]
+    y = [bottom - (bottom - top) * (value - low) / (high - low) for value in values]
     font = ImageFont.load_default(12)
     for level, line in ((high, top), (low, bottom)):
         draw.line((left + 44, line, right, line), FAINT)
         draw.text((left, line), f"{level} dB", FAINT, font, anchor="lm")
+    draw.text((left + 44, bottom + 3), str(k), FAINT, font)
+    draw.text((right, bottom + 3), f"{k + frames[-1].count} tokens", FAINT, font, anchor="ra")
     points = list(zip(x, y, strict=True))[: at + 1]
     if at:
         draw.line(points, ACCENT, 2)

@@ -76,10 +76,13 @@ def fig5(dtf, random=40.0, uniform=35.0, first=30.0, last=25.0, residual=50.0, a
 
 
 def epsilon(at_5, count=24.0, random=None, at_15=None):
-    values = {0.0: 100.0, 0.05: at_5, 0.15: at_15 or at_5}
+    values = {0.0: 1.0, 0.15: at_15 or at_5}  # ε = 0 is not all patches, and not to be read
     dtf = [point(e, values.get(e, at_5), count=count, deviation=10.0) for e in EPSILONS]
     other = [point(p.x, random or 2 * p.fd.value, label="random") for p in dtf]
-    return experiment("epsilon", **{"DTF, rate": dtf, "random, same N": other})
+    every = [point(0.0, 100.0)]
+    return experiment(
+        "epsilon", **{"DTF, rate": dtf, "random, same N": other, "all patches": every}
+    )
 
 
 def bias(*placements):
@@ -136,8 +139,9 @@ CASES = [
     ("removal-order", fig4(102.0, 104.0, 106.0), HOLDS),
     ("removal-order", fig4(104.0, 102.0, 106.0), PART),
     ("removal-order", fig4(106.0, 104.0, 102.0), NOT),
-    ("collapse", fig4(105.0), HOLDS),
-    ("collapse", fig4(105.0, 105.0, 250.0), PART),
+    ("collapse", fig4(105.0, last=17500.0), HOLDS),
+    ("collapse", fig4(105.0, last=300.0), PART),
+    ("collapse", fig4(105.0, 105.0, 250.0), NOT),
     ("collapse", fig4(105.0, last=109.0), NOT),
     ("redundancy", redundancy(0.3, 0.4), HOLDS),
     ("redundancy", redundancy(0.3, 0.005), NOT),
@@ -214,6 +218,18 @@ def test_global_tokens_may_help_in_one_setting_only(tmp_path):
     save(dataclasses.replace(good, series=(good.series[0], bad.series[1])), tmp_path)
     (row,) = judge([BY_ID["globals-loss"]], tmp_path).rows
     assert row.verdict == PART and row.ours == "1.00 dB" and "-1.00 dB" in row.because
+
+
+def test_psnr_stands_beside_the_rfd_where_the_two_may_disagree(tmp_path):
+    made = fig4(105.0)
+    worse = [
+        dataclasses.replace(p, psnr=estimate(20.0 if p.x == 0 else 13.5))
+        for p in made.series[0].points
+    ]
+    series = (Series("end", tuple(worse)), *made.series[1:])
+    save(dataclasses.replace(made, series=series), tmp_path)
+    (row,) = judge([BY_ID["redundant-half"]], tmp_path).rows
+    assert row.verdict == HOLDS and row.because.startswith("end +5.0 %, PSNR -6.5 dB; start")
 
 
 def test_numbers_of_the_table(tmp_path):

@@ -17,6 +17,7 @@ from analysis.runner import Setting, run
 from tatok import TaTok, load_image
 from tatok.data import list_images
 from tatok.entropy import ESTIMATORS
+from tatok.filtering import POLICIES
 
 CONFIG = conftest.TINY
 M, K, SIZE = CONFIG.num_patches, CONFIG.codebook_size, CONFIG.image_size
@@ -140,7 +141,7 @@ def test_the_plan_has_every_policy_estimator_and_number(model):
         here = [s for s in settings if s.k == 4 and s.count == N]
         assert {s.estimator for s in here if s.policy == "dtf"} == set(ESTIMATORS)
         with_features = {s.policy for s in here if s.features}
-        assert with_features == {"dtf", "random", "uniform", "first", "last", "chain"}
+        assert with_features == set(POLICIES)
         assert {s.estimator for s in here if s.policy == "dtf" and s.features} == {"rate"}
     chosen = {(s.epsilon, s.estimator) for s in settings if s.epsilon is not None}
     assert chosen == {(epsilon, name) for epsilon in (0.05, 0.15) for name in ESTIMATORS}

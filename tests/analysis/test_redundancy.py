@@ -29,7 +29,7 @@ def tokens(n, seed):
 def network():
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        model = red.CodeModel(torch.randn(K, 4), 4, k)
+        model = red.CodeModel(random_model(), k)
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn(parameter.shape)
     return model
