@@ -12,32 +12,40 @@ from analysis.view.state import BadSetting
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions
 
-INPUTS = ("label", "pictures", "steps", "guidance", "temperature", "epsilon", "n", "seed")
-
 
 def build(painter: Painter, limits: dict) -> None:
     """Add the endpoint to the current Blocks; it has no visible part. `limits`: on its queue."""
     config, default = painter.generator.config, SamplingOptions()
 
-    def generate(*raw):
+    def generate(label, pictures, steps, guidance, temperature, epsilon, n, seed):
         """Draw pictures of a class ("" for none).
 
         N is DTF's at epsilon unless n is given. Picture i has the seed `seed` + i. Returns the
         pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its codes and
         the seconds of drawing.
         """
-        values = dict(zip(INPUTS, raw, strict=True))
+        values = {
+            "mode": CLASS,
+            "label": label,
+            "pictures": pictures,
+            "steps": steps,
+            "guidance": guidance,
+            "temperature": temperature,
+            "epsilon": epsilon,
+            "count": n,
+            "seed": seed,
+        }
         try:
-            drawing = Drawing.parse(values | {"mode": CLASS, "count": values["n"]}, config)
+            drawing = Drawing.parse(values, config)
         except BadSetting as error:
             raise gr.Error(str(error), print_exception=False) from None
-        pictures, told = [], []
+        drawn, told = [], []
         for row in range(drawing.pictures):
             for progress in painter.draw(drawing, row, Sources()):
                 last = progress
-            pictures.append(to_pil(painter.picture(last.step)))
+            drawn.append(to_pil(painter.picture(last.step)))
             told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
-        return pictures, told
+        return drawn, told
 
     with gr.Group(visible=False):
         inputs = [

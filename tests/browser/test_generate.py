@@ -260,8 +260,7 @@ def test_variation_and_interpolation(tab):
         generate(tab)
         told = settings_of(tab)
         steps[mode] = [
-            {token["step"] > 0 for token in told[part]}
-            for part in ("global_tokens", "patch_tokens")
+            {token["step"] > 0 for token in told[f"{part}_tokens"]} for part in ("global", "patch")
         ]
     assert list(steps.values()) == [[{False}, {True}], [{True}, {False}], [{False}, {True}]]
     assert tab.locator(VIEW + ".name small").all_inner_texts() == ["t = 0.00", "t = 1.00"]
