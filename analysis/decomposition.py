@@ -34,6 +34,7 @@ from analysis.places import (
 )
 from analysis.provenance import Provenance
 from analysis.results import Estimate, shown
+from tatok.config import TokenizerConfig
 from tatok.data import seeded
 from tatok.entropy import ESTIMATORS
 from tatok.tokenizer import TaTok
@@ -96,18 +97,34 @@ def rolled_entropies(
     bar: tqdm | None = None,
 ) -> dict[str, Tensor]:
     """H of all M rolls of one picture (1, 3, S, S) by each estimator, (M, M): [roll, place]."""
-    config = model.config
-    check_patches(config)
-    shifts = [divmod(r, config.grid) for r in range(config.num_patches)]
+    M = model.config.num_patches
     parts: dict[str, list[Tensor]] = {name: [] for name in estimators}
-    for start in range(0, len(shifts), batch):
-        some = [
-            x.roll((dy * config.patch_size, dx * config.patch_size), dims=(2, 3))
-            for dy, dx in shifts[start : start + batch]
-        ]
-        for name, H in entropies(model, torch.cat(some), estimators, k, batch, bar).items():
+    for start in range(0, M, batch):
+        some = rolled(x, model.config, range(start, min(start + batch, M)))
+        for name, H in entropies(model, some, estimators, k, batch, bar).items():
             parts[name].append(H)
     return {name: torch.cat(of_batches) for name, of_batches in parts.items()}
+
+
+def rolled(x: Tensor, config: TokenizerConfig, rolls: range) -> Tensor:
+    """Some of the M rolls of one picture (1, 3, S, S), (n, 3, S, S)."""
+    check_patches(config)
+    side = config.patch_size
+    shifts = [divmod(r, config.grid) for r in rolls]
+    return torch.cat([x.roll((dy * side, dx * side), dims=(2, 3)) for dy, dx in shifts])
+
+
+def take_apart(
+    maps: dict[str, Tensor], epsilon: float, seed: int = 0
+) -> dict[tuple[str, str], Decomposition]:
+    """By estimator and response, from the entropies (M, M) of all rolls of one picture."""
+    found = {}
+    for estimator, H in maps.items():
+        keep = kept(H, epsilon, seeded(seed, 8))
+        keep &= (H > 0).any(dim=1, keepdim=True)  # else the one patch is chance's
+        found[estimator, "entropy"] = decompose(H)
+        found[estimator, "kept"] = decompose(keep)
+    return found
 
 
 # --- over a set ------------------------------------------------------------------------------
@@ -234,11 +251,8 @@ def measure(
             }
             for x in images.split(1):
                 maps = rolled_entropies(model, x, tuple(ESTIMATORS), k, bar=bar)
-                for estimator, H in maps.items():
-                    keep = kept(H, epsilon, seeded(seed, 8))
-                    keep &= (H > 0).any(dim=1, keepdim=True)  # else the one patch is chance's
-                    found[estimator, "entropy"].append(decompose(H))
-                    found[estimator, "kept"].append(decompose(keep))
+                for key, one in take_apart(maps, epsilon, seed).items():
+                    found[key].append(one)
             bars += [bar_of(name, *key, of_images) for key, of_images in found.items()]
     return tuple(bars)
 

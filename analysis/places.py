@@ -52,18 +52,23 @@ def entropies(
 
 
 def kept(entropy: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    """DTF's mask (B, M) for entropies (B, M), but with ties broken at random.
-
-    N is that of Eq. 6, which ties do not change. For statistics about places, where the paper's
-    rule (lower index first) would itself look like a bias. Entropies that differ by less than
-    single precision resolves are tied: their order is the processor's.
-    """
+    """DTF's mask (B, M) for entropies (B, M), but in `order`. N is that of Eq. 6."""
     count = filtering.dtf(entropy, epsilon).count
+    return filtering.keep_first(order(entropy, generator), count)
+
+
+def order(entropy: Tensor, generator: torch.Generator) -> Tensor:
+    """Places by falling entropy, (B, M) -> (B, M), with ties broken at random.
+
+    For statistics about places, where the paper's rule (lower index first) would itself look like a
+    bias. Entropies that differ by less than single precision resolves are tied: their order is the
+    processor's.
+    """
     largest = entropy.amax(dim=1, keepdim=True).clamp(min=1e-300)
     rounded = (entropy / (RESOLUTION * largest)).round()
     shuffled = torch.rand(entropy.shape, generator=generator).argsort(dim=1)
-    keep = filtering.top(rounded.gather(1, shuffled), count)
-    return torch.zeros_like(keep).scatter(1, shuffled, keep)
+    ranks = rounded.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
+    return shuffled.gather(1, ranks)
 
 
 def roll_table(grid: int) -> Tensor:

@@ -31,6 +31,11 @@ class Square:
     key: str
     x: Tensor = field(compare=False, repr=False)
 
+    @classmethod
+    def of(cls, x: Tensor) -> Square:
+        """From its pixels."""
+        return cls(hashlib.sha256(x.numpy().tobytes()).hexdigest()[:16], x)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -55,8 +60,7 @@ class Engine:
 
     def _square(self, path: str, box: Box | None) -> Square:
         """The square `box` of a picture file (None: the centre). Raises BadImage."""
-        x = load_image(self.open(path), self.model.config.image_size, box)
-        return Square(hashlib.sha256(x.numpy().tobytes()).hexdigest()[:16], x)
+        return Square.of(load_image(self.open(path), self.model.config.image_size, box))
 
     @torch.inference_mode()
     def _encode(self, square: Square, k: int) -> Encoding:

@@ -159,7 +159,8 @@ def _wire(
     for press in (go.click, next_seed.then):
         press(**begin)
         drawn = press(draw, inputs, view, preprocess=False, **DRAW, **QUIET)
-        drawn.then(**end)
+        drawn.then(**end)  # after the last step and after a stop
+        drawn.failure(**end)
         running.append(drawn)
     # Generate comes back with the end of what was stopped: a press before it would be lost.
     stop.click(**begin | {"js": _tell("stop", False, False)}, cancels=running)

@@ -9,11 +9,13 @@ let following = true; // the scrubber goes with the drawing
 let chosen = 0; // index of a picture
 let pointed = null; // a token under the pointer or the keyboard: { picture, cell }
 let playing = null;
+const fresh = new Set(); // pictures with a frame that is not drawn yet
 let waiting = false; // for the first frame of a new drawing
 let by = "confidence";
 
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
+const say = (message) => { text("status", message); text("spoken", message); };
 const steps = () => run.settings.steps;
 // While the drawing is followed, whole pictures stay whole.
 const atStep = (picture) => (following ? picture.frame.step : Math.min(shown, picture.frame.step));
@@ -33,7 +35,14 @@ function receive(value) {
   if (following) shown = frame.step;
   if (run.live) text("status", `Picture ${frame.picture + 1} of ${run.settings.pictures}, step ${frame.step} of ${steps()}.`);
   if (run.live && pictures.length === run.settings.pictures && ended(picture)) end();
-  draw();
+  else if (fresh.add(frame.picture).size === 1) requestAnimationFrame(catchUp);
+}
+
+// Frames may come faster than they can be shown: draw once for all that came in the meantime.
+function catchUp() {
+  if (pictures.length > 0) drawShared();
+  fresh.forEach((index) => { if (pictures[index]) drawPicture(pictures[index], index); });
+  fresh.clear();
 }
 
 function begin(frame) {
@@ -80,7 +89,7 @@ function end() {
   [following, shown] = [false, steps()];
   const seconds = pictures.reduce((sum, { frame }) => sum + (frame.numbers?.seconds ?? 0), 0);
   const what = settings.class === null ? "no class" : `class ${settings.class}`;
-  text("status", all
+  say(all
     ? `${whole} picture${whole > 1 ? "s" : ""}, ${what}, ${steps()} step${steps() > 1 ? "s" : ""}: drawn in ${seconds.toFixed(2)} s, decoding not counted.`
     : `Stopped: ${whole} of ${settings.pictures} pictures are whole.`);
   draw();
@@ -90,11 +99,15 @@ function end() {
 
 function draw() {
   if (run === null) return;
+  drawShared();
+  pictures.forEach(drawPicture);
+}
+
+function drawShared() {
   slider.value = shown;
   const phase = `Step ${shown} of ${steps()}`;
   text("step", phase);
   slider.setAttribute("aria-valuetext", phase);
-  pictures.forEach(drawPicture);
   find(".drawing").classList.toggle("given", pictures.some(({ frame }) => [...frame.globals, ...frame.patches].some((row) => row[3] === 0)));
   const now = pictures[chosen];
   text("chosen", `Picture ${chosen + 1}:`);
@@ -273,7 +286,7 @@ const actions = {
   png: () => save(png(), "image/png", atStep(pictures[chosen]) < steps() ? `-step${atStep(pictures[chosen])}.png` : ".png"),
   async tatok() {
     const reply = await server.pack(codes());
-    if (reply.error) text("status", reply.error);
+    if (reply.error) say(reply.error);
     else save(bytes(reply.file), "application/octet-stream", ".tatok");
   },
   json() {
@@ -291,7 +304,7 @@ const actions = {
   },
 };
 element.querySelectorAll("[data-do]").forEach((button) => button.addEventListener("click", async () => {
-  try { await actions[button.dataset.do](); } catch { text("status", "The server did not answer; please try again."); }
+  try { await actions[button.dataset.do](); } catch { say("The server did not answer; please try again."); }
 }));
 
 // --- wiring -----------------------------------------------------------------------------------------
@@ -302,12 +315,12 @@ function hear(event) {
   if (!element.isConnected) { document.removeEventListener(props.channel, hear); return; }
   if (event.detail === "wait") {
     waiting = true;
-    text("status", "Waiting for the server …");
+    say("Waiting for the server …");
   } else if (event.detail === "stop") {
-    text("status", "Stopping …");
+    say("Stopping …");
   } else if (waiting) {
     waiting = false;
-    text("status", "Nothing was drawn.");
+    say("Nothing was drawn.");
   } else end();
 }
 

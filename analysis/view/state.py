@@ -86,11 +86,16 @@ def parse_name(value: object, what: str, names) -> str:
     return value
 
 
+def parse_whole(value: object, what: str, low: int, high: int) -> int:
+    """A whole number in low..high from an untrusted value. Raises BadSetting."""
+    if type(value) is not int or not low <= value <= high:
+        raise BadSetting(f"{what} must be a whole number in {low}..{high}.")
+    return value
+
+
 def parse_place(value: object, M: int) -> int:
     """The index of a patch from an untrusted value. Raises BadSetting."""
-    if type(value) is not int or not 0 <= value < M:
-        raise BadSetting(f"A patch must be a whole number in 0..{M - 1}.")
-    return value
+    return parse_whole(value, "A patch", 0, M - 1)
 
 
 def _places(values: object, M: int) -> tuple[int, ...]:

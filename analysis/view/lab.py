@@ -1,0 +1,200 @@
+"""The tab Bias: where DTF keeps patches, and whether place or content decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import gradio as gr
+from torch import Tensor
+
+from analysis.decomposition import FACTORS, RESPONSES
+from analysis.evaluate import BadData
+from analysis.places import order
+from analysis.view import lab_results, studio
+from analysis.view.crop import Accepted, accept, upload_field, uploaded
+from analysis.view.engine import Engine, Square
+from analysis.view.files import source
+from analysis.view.inspector import ASIDE
+from analysis.view.lab_bench import NAMES, SETS, Bench, Maps, seamless
+from analysis.view.lab_question import Subject
+from analysis.view.patch_view import rgb_base64
+from analysis.view.questions import TRIGGER, failed
+from analysis.view.state import BadSetting, parse_name, parse_number, parse_whole
+from tatok import BadImage
+from tatok.data import seeded
+from tatok.entropy import ESTIMATORS
+from tatok.filtering import RULES
+
+CHANNEL = "lab"
+SCRIPTS = ("lab_charts.js", "lab_selection.js", "lab_runs.js", "lab_change.js", "lab.js")
+READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
+# Streams of the generators that break ties: of `bias.placement`, and another for what was changed,
+# so that tied patches do not look as if they had stayed.
+BEFORE, AFTER = 3, 12
+
+
+def build(engine: Engine, examples: list[Path]) -> None:
+    """Lay out the tab inside the current Blocks and wire it."""
+    config, files = engine.model.config, {path.stem: path for path in examples}
+    session = gr.State(None)
+    upload = upload_field(label="Your own picture", height=84, elem_id="lab-upload")
+    view = gr.HTML(
+        value=None,
+        html_template=source("lab.html"),
+        css_template=source("section.css", "lab.css"),
+        js_on_load=source(*SCRIPTS),
+        head=studio.head(config, list(files)),
+        apply_default_css=False,
+        elem_id="lab",
+        grid=config.grid,
+        uploaded=None,
+        factors=FACTORS,
+    )
+    bench = Bench(engine)
+
+    def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
+        return answer(bench, files, accepted, event._data)
+
+    def choose(payload: object):
+        try:
+            path = uploaded(payload, upload.GRADIO_CACHE)
+            if path is None:
+                return gr.skip(), gr.skip(), gr.skip()
+            accepted, _ = accept(engine, path)
+        except BadImage as error:
+            gr.Warning(str(error))
+            return gr.skip(), gr.skip(), None
+        name = {"id": accepted.id, "name": Path(path).stem[:40]}
+        return accepted, gr.HTML(uploaded=name), None
+
+    asked = view.lab(ask, session, view, **ASIDE, **TRIGGER)
+    asked.failure(fn=None, js=failed(CHANNEL), api_visibility="private")
+    upload.input(
+        choose,
+        upload,
+        [session, view, upload],
+        preprocess=False,
+        api_visibility="private",
+        show_progress="hidden",
+        **READ,
+    )
+    lab_results.build()
+
+
+def answer(
+    bench: Bench, examples: Mapping[str, Path], accepted: Accepted | None, wanted: object
+) -> dict:
+    """What the bench says to a question, with the question's serial number.
+
+    `wanted` comes from the browser and is not trusted. {serial, error} if it cannot be served.
+    """
+    wanted = wanted if isinstance(wanted, Mapping) else {}
+    serial = wanted.get("serial") if isinstance(wanted.get("serial"), int) else None
+    try:
+        serve = SERVES[parse_name(wanted.get("ask"), "The question", SERVES)]
+        k = parse_whole(wanted.get("k"), "k", 0, bench.engine.model.config.k_max)
+        if serve is _set:
+            return _set(bench, k, wanted) | {"serial": serial}
+        subject = Subject.parse(wanted.get("subject"))
+        square = subject.square(bench.engine, examples, accepted)
+        return serve(bench, square, k, wanted) | {"serial": serial}
+    except (BadSetting, BadImage, BadData) as error:
+        return {"serial": serial, "error": str(error)}
+
+
+def _look(bench: Bench, square: Square, k: int, wanted: Mapping) -> dict:
+    return _picture(square, bench.look(square, k), BEFORE)
+
+
+def _change(bench: Bench, square: Square, k: int, wanted: Mapping) -> dict:
+    after, maps, moved = bench.changed(square, k, wanted.get("change"))
+    return _picture(after, maps, AFTER) | {"source": moved.tolist()}
+
+
+def _cure(bench: Bench, square: Square, k: int, wanted: Mapping) -> dict:
+    rule = parse_name(wanted.get("rule"), "The rule", RULES)
+    return _picture(square, bench.cured(square, k, rule), AFTER)
+
+
+def _rolls(bench: Bench, square: Square, k: int, wanted: Mapping) -> dict:
+    part = parse_whole(wanted.get("part"), "The part", 0, bench.roll_parts - 1)
+    if wanted.get("seamless") is True:
+        square = seamless(square)
+    bench.roll_part(square, k, part)
+    done = {"part": part, "parts": bench.roll_parts}
+    if part < bench.roll_parts - 1:
+        return done
+    found = bench.decompositions(square, k, _epsilon(wanted))
+    M = bench.engine.model.config.num_patches
+    bars = [
+        {
+            "estimator": name,
+            "response": response,
+            "variances": [getattr(found[name, response], factor) for factor in FACTORS],
+            "total": found[name, response].total,
+            "shares": found[name, response].shares,
+        }
+        for response in RESPONSES
+        for name in NAMES
+    ]
+    return done | {"bars": bars, "noise": 1 / (M + 1)}
+
+
+def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
+    """One part of a set is measured; after the last, the placement of the whole set."""
+    name = parse_name(wanted.get("set"), "The set", SETS)
+    part = parse_whole(wanted.get("part"), "The part", 0, bench.set_parts - 1)
+    bench.set_part(name, k, part)
+    done = {"part": part, "parts": bench.set_parts}
+    if part < bench.set_parts - 1:
+        return done
+    placements = bench.placements(name, k, _epsilon(wanted))
+    return done | {
+        "placements": {
+            one.estimator: {
+                "n": one.n,
+                "count": one.count,
+                "entropy": one.entropy,
+                "kept": one.kept,
+                "shares": [
+                    {
+                        "region": share.region,
+                        "value": share.share.value,
+                        "low": share.share.low,
+                        "high": share.share.high,
+                        "chance": share.chance,
+                        "p": share.p,
+                    }
+                    for share in one.shares
+                ],
+            }
+            for one in placements
+        }
+    }
+
+
+SERVES = {"look": _look, "change": _change, "cure": _cure, "rolls": _rolls, "set": _set}
+
+
+def _epsilon(wanted: Mapping) -> float:
+    epsilon = parse_number(wanted.get("epsilon"), "ε")
+    if not 0 <= epsilon < 1:
+        raise BadSetting("ε must lie in [0, 1).")
+    return epsilon
+
+
+def _picture(square: Square, maps: Maps, stream: int) -> dict:
+    """All that the browser needs to select by itself at any ε, by every estimator."""
+    return {
+        "picture": rgb_base64(square.x),
+        "maps": {name: _map(name, H, stream) for name, H in maps.items()},
+    }
+
+
+def _map(name: str, H: Tensor, stream: int) -> dict:
+    return {
+        "entropy": H[0].tolist(),  # JSON keeps float64 exactly
+        "order": order(H, seeded(0, stream))[0].tolist(),
+        "unit": ESTIMATORS[name].unit,
+    }
