@@ -7,7 +7,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from analysis.view import endpoint, generate, page, tokenize
+from analysis.results import FOLDER
+from analysis.view import curves, endpoint, generate, lab, page, tokenize
 from analysis.view.engine import Engine
 from analysis.view.picker import example_files
 from tatok import TaTok
@@ -22,8 +23,11 @@ LAUNCH = {
 }
 
 
-def build(weights: str | Path, examples: Path) -> gr.Blocks:
-    """The page for the checkpoint in a folder or on the Hub, with the pictures of `examples`."""
+def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
+    """The page for the checkpoint in a folder or on the Hub, with the pictures of `examples`.
+
+    results: folder of the measured result files.
+    """
     model = TaTok.from_pretrained(weights)
     engine = Engine(model)
     with gr.Blocks(
@@ -35,7 +39,11 @@ def build(weights: str | Path, examples: Path) -> gr.Blocks:
             with gr.Tab("Tokenize", id="tokenize"):
                 stage = tokenize.build(engine, pictures)
             with gr.Tab("Generate", id="generate"):
-                drawn = generate.build(engine, weights, pictures)
+                drawn = generate.build(engine, weights, pictures, results)
+            with gr.Tab("Bias", id="bias"):
+                lab.build(engine, pictures)
+            with gr.Tab("Curves", id="curves") as tab:
+                curves.build(engine, TaTok.training_record(weights), tab, results)
         if drawn is not None:
             generate.sends(drawn, tabs, "tokenize", stage)
         page.weights_line(model, TaTok.training_record(weights))
@@ -44,5 +52,9 @@ def build(weights: str | Path, examples: Path) -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    demo = build(os.environ.get("TATOK_WEIGHTS", ASSETS / "demo"), ASSETS / "examples")
+    demo = build(
+        os.environ.get("TATOK_WEIGHTS", ASSETS / "demo"),
+        ASSETS / "examples",
+        Path(os.environ.get("TATOK_RESULTS", FOLDER)),
+    )
     demo.launch(**LAUNCH)

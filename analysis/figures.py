@@ -24,6 +24,7 @@ MARK = "#d9480f"  # of the setting on the tab Tokenize
 CLEAR = "rgba(0,0,0,0)"
 GRID = "rgba(128,128,128,0.22)"
 OWN, RATE = "own", "bits_per_pixel"  # axes of an experiment: the one it is made for, and the rate
+BYTES = [round(10**e * d) for e in range(1, 6) for d in (1, 2, 5)]  # where an axis has labels
 POLICIES = "fig5"  # the id of the experiment whose x counts policies
 
 Result = Experiment | Codecs
@@ -114,6 +115,7 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
         figure.add_scatter(
             x=[xs[i] for i in (*order, *reversed(order))],
             y=[estimates[i].high for i in order] + [estimates[i].low for i in reversed(order)],
+            mode="lines",
             fill="toself",
             fillcolor=_faint(colour),
             line={"width": 0},
@@ -129,7 +131,10 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
         line={"color": colour, "width": 2},
         marker={"color": colour, "size": 7},
         error_y=_bars(estimates, colour) if len(xs) == 1 else None,
-        text=[_told(series.name, p, names, v, measure) for p, v in zip(series.points, xs)],
+        text=[
+            _told(series.name, point, names, x, measure)
+            for point, x in zip(series.points, xs, strict=True)
+        ],
         hovertemplate="%{text}<extra></extra>",
         **group,
     )
@@ -153,7 +158,7 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
             offsetgroup=series.name,
             text=[
                 _told(series.name, p, (x, y), label, measure)
-                for p, label in zip(series.points, labels)
+                for p, label in zip(series.points, labels, strict=True)
             ],
             hovertemplate="%{text}<extra></extra>",
         )
@@ -175,6 +180,7 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
             "showgrid": False,
             "zeroline": False,
             "tickfont": {"color": GREY},
+            "automargin": True,
             **scale,
         }
     )
@@ -204,9 +210,13 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
             xaxis="x2" if overlay.patches else "x",
             mode="markers" if result.id == POLICIES else "lines+markers",
             name=f"the paper: {curve.name}",
+            alignmentgroup="paper",
             line={"color": GREY, "width": 1, "dash": "dot"},
             marker={"color": GREY, "size": 9, "symbol": symbol},
-            text=[f"{paper.LABEL}<br>{curve.where}, {curve.name}<br>{x}: {y:g}" for x, y in curve.points],
+            text=[
+                f"{paper.LABEL}<br>{curve.where}, {curve.name}<br>{x}: {y:g}"
+                for x, y in curve.points
+            ],
             hovertemplate="%{text}<extra></extra>",
         )
 
@@ -238,7 +248,7 @@ def _told(name: str, point: Point, names: tuple[str, str], x: float | str, measu
 def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figure:
     """Every way to code as a point; a line joins what no mixture of a coder's points beats."""
     figure = _figure(x, y)
-    figure.update_xaxes(type="log", dtick="D2")
+    figure.update_xaxes(type="log", tickvals=BYTES)
     names = [TATOK, *dict.fromkeys(p.coder for p in result.points if p.coder != TATOK)]
     for colour, name in zip(COLOURS, names, strict=False):
         points = [point for point in result.points if point.coder == name]
@@ -288,7 +298,7 @@ def _told_codec(point: CodecPoint) -> str:
 def _experiment_rows(result: Experiment) -> Iterable[list]:
     counted = ["N", "N deviation", "bits", "bits per pixel"]
     labels = ("PSNR, dB", result.fd_label, result.kid_label)
-    yield ["series", result.x, "policy", "k", *counted, *_bounds(labels)]
+    yield ["series", f"x: {result.x}", "policy", "k", *counted, *_bounds(labels)]
     for series in result.series:
         for p in series.points:
             setting = [series.name, p.x, p.setting.label, p.setting.k]
@@ -343,6 +353,7 @@ def _marked(figure: go.Figure) -> go.Figure:
         mode="lines",
         name="",
         meta="mark",
+        alignmentgroup="mark",
         visible=False,
         line={"color": MARK, "width": 1.5, "dash": "dash"},
         hovertemplate="%{fullData.name}<extra></extra>",

@@ -21,11 +21,12 @@ from analysis.provenance import Data, provenance
 from analysis.results import Experiment
 from analysis.runner import Runner
 from analysis.work import Origin, Work
-from tatok.images import BadImage, load_image
+from tatok import BadImage, TaTok, load_image
 
 FEWEST = 2  # images; one alone has no spread
 POINTS = 5  # of a curve
 CHUNK = 8  # images that go through all settings before there is a result
+GROWTH = 1.25  # of the number of whole images, for a new partial result
 POLL = 0.4  # seconds between two reports
 NAMED = 8  # bad files that a message names
 CALLED = "pictures of one's own"  # in the line that says how a figure was made
@@ -52,8 +53,8 @@ class Album:
             return ""
         rest = len(self.bad) - NAMED
         names = ", ".join(self.bad[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        files = "1 file is no picture" if len(self.bad) == 1 else f"{len(self.bad)} files are no pictures"
-        return f"{files} that can be read and left out: {names}."
+        files = len(self.bad) + len(self.x)
+        return f"{len(self.bad)} of {files} files cannot be read as pictures: {names}."
 
 
 @dataclass(frozen=True)
@@ -83,29 +84,28 @@ def read_album(paths: Sequence[Path], size: int) -> Album:
             digest.update(file.data)
         except BadImage:
             bad.append(file.name)
-    album = Album(torch.cat(pictures) if pictures else torch.empty(0), digest.hexdigest(), tuple(bad))
+    x = torch.cat(pictures) if pictures else torch.empty(0, 3, size, size)
+    album = Album(x, digest.hexdigest(), tuple(bad))
     if len(pictures) < FEWEST:
         raise TooFew(f"An experiment needs {FEWEST} pictures or more. {album.left_out()}".strip())
     return album
 
 
-def short_plan(name: str, runner: Runner) -> Plan:
+def short_plan(name: str, model: TaTok) -> Plan:
     """The experiment with at most POINTS settings a curve; of Fig. 5 the first comparison whole."""
-    plan = PLANS[name](runner.model)
+    plan = PLANS[name](model)
     if name == "fig5":
         return replace(plan, curves=plan.curves[:1])
     return replace(plan, curves=tuple(Curve(c.name, _spread(c.points)) for c in plan.curves))
 
 
-def measure(
-    name: str, album: Album, runner: Runner, record: dict, stop: Event
-) -> Iterator[Report]:
+def measure(name: str, album: Album, runner: Runner, record: dict, stop: Event) -> Iterator[Report]:
     """Measure `short_plan(name)` on the album, with a report every moment.
 
     What was whole when `stop` was set is in the last report that has an experiment. Nothing stays
     on the disk, and closing the iterator ends the work.
     """
-    plan, n = short_plan(name, runner), len(album.x)
+    plan, n = short_plan(name, runner.model), len(album.x)
     data = Data(CALLED, album.sha256, n)
     origin = provenance(runner.model, record, data, runner.seed, runner.extractor.name, ())
     origin = replace(origin, command=f"on the page: {name} with {len(plan.settings)} settings")
@@ -129,7 +129,7 @@ def measure(
             while True:
                 ended = not wait([running], timeout=POLL).not_done
                 now = _whole(work, plan)
-                if now > max(whole, FEWEST - 1):
+                if now > whole and (ended or now >= GROWTH * whole):
                     whole = now
                     yield report(tabulate(plan, work, runner, origin))
                 else:

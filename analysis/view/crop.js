@@ -7,6 +7,8 @@ const MIN_SIDE = 8;
 let picture = null; // { id, example, name, width, height, preview }
 let box = null; // [left, top, side] in pixels of the upright original
 
+// A box as the page's state names it: null for the centre square.
+const named = (square) => (square.every((value, i) => value === centred()[i]) ? null : square);
 const clamp = (value, low, high) => Math.min(Math.max(Math.round(value), low), high);
 
 function centred() {
@@ -33,7 +35,7 @@ function move(left, top, length) {
   if (next.every((value, i) => value === box[i])) return;
   box = next;
   show();
-  Studio.set({ box });
+  Studio.set({ box: named(box) });
 }
 
 const fits = (wanted) => wanted !== null && wanted[2] >= MIN_SIDE
@@ -80,12 +82,13 @@ watch("value", () => {
   side.max = Math.min(picture.width, picture.height);
   show();
   const cleared = next.example === null ? { forced_in: [], forced_out: [], selected: null } : {};
-  Studio.set({ ...cleared, example: next.example, picture: next.id, box });
+  Studio.set({ ...cleared, example: next.example, picture: next.id, box: named(box) });
 });
 
 Studio.on("studio", element, ({ changed }) => {
   const { box: wanted, picture: shown } = Studio.settings;
-  if (!changed.includes("box") || picture === null || shown !== picture.id || !fits(wanted)) return;
-  box = wanted;
+  if (!changed.includes("box") || picture === null || shown !== picture.id) return;
+  if (wanted !== null && !fits(wanted)) return;
+  box = wanted ?? centred();
   show();
 });

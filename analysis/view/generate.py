@@ -37,9 +37,12 @@ log = logging.getLogger(__name__)
 LOST = "Please choose a picture: the server has none of yours."
 
 
-def build(engine: Engine, weights: str | Path, examples: list[Path]) -> gr.HTML | None:
+def build(
+    engine: Engine, weights: str | Path, examples: list[Path], results: Path
+) -> gr.HTML | None:
     """Lay out the tab and its endpoint inside the current Blocks, and wire them.
 
+    results: folder of the result files, for the numbers that were measured on these weights.
     Returns the view, for `sends`; None where there is no generator beside the tokenizer's weights,
     which the tab then says.
     """
@@ -53,12 +56,13 @@ def build(engine: Engine, weights: str | Path, examples: list[Path]) -> gr.HTML 
     except ValueError as error:  # of another tokenizer
         gr.HTML(generate_text.missing(str(error)), **_text("generate-note"))
         return None
-    view = _tab(painter, examples, MaskGIT.training_record(weights))
+    told = generate_text.weights(painter.generator, MaskGIT.training_record(weights))
+    view = _tab(painter, examples, told + _quality(painter.generator, results))
     generate_endpoint.build(painter, DRAW)
     return view
 
 
-def _tab(painter: Painter, examples: list[Path], record: dict) -> gr.HTML:
+def _tab(painter: Painter, examples: list[Path], about: str) -> gr.HTML:
     config = painter.generator.config
     with gr.Row(elem_classes="generate"):
         with gr.Column(elem_classes="generate-left", min_width=0):
@@ -82,8 +86,7 @@ def _tab(painter: Painter, examples: list[Path], record: dict) -> gr.HTML:
             with _part("view"):
                 view = generate_view(CHANNEL, painter)
             with _part("text"):
-                told = generate_text.weights(painter.generator, record)
-                gr.HTML(told + _quality(painter.generator), **_text("weights"))
+                gr.HTML(about, **_text("weights"))
                 gr.HTML(generate_text.LESSON, **_text("generate-lesson"))
     mode.change(
         _chooser(painter, examples),
@@ -198,10 +201,10 @@ def _chooser(painter: Painter, examples: list[Path]):
     return choose
 
 
-def _quality(generator: MaskGIT) -> str:
+def _quality(generator: MaskGIT, results: Path) -> str:
     """What was measured on these weights, as HTML; nothing where nothing was."""
     try:
-        result = load(Generation, path_of("generation"))
+        result = load(Generation, path_of("generation", results))
     except BadResult as error:
         log.info("no numbers of the generator: %s", error)
         return ""

@@ -90,19 +90,22 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
         default.seed, precision=0, minimum=0, maximum=MAX_SEED, label="Seed", **_named("seed")
     )
     with gr.Accordion("More", open=False):
-        with gr.Row():
-            schedule = gr.Dropdown(
-                list(SCHEDULES), value=default.schedule, label="Schedule", **_named("schedule")
-            )
-            guidance_schedule = gr.Dropdown(
-                list(GUIDANCE_SCHEDULES),
-                value=default.guidance_schedule,
-                label="Guidance over the steps",
-                **_named("guidance-schedule"),
-            )
-        with gr.Row():
-            choice_temperature = _slider("choice_temperature", "Noise on the confidence", 0.1)
-            top_p = _slider("top_p", "Top-p", 0.01)
+        schedule = gr.Dropdown(
+            list(SCHEDULES),
+            value=default.schedule,
+            label="Schedule: how many are kept when",
+            **_named("schedule"),
+        )
+        guidance_schedule = gr.Dropdown(
+            list(GUIDANCE_SCHEDULES),
+            value=default.guidance_schedule,
+            label="Guidance over the steps",
+            **_named("guidance-schedule"),
+        )
+        choice_temperature = _slider(
+            "choice_temperature", "Choice temperature: noise on the confidence", 0.1
+        )
+        top_p = _slider("top_p", "Top-p: codes that hold this share", 0.01)
     length.change(
         lambda chosen: [gr.update(visible=chosen == name) for name in (BY_EPSILON, BY_COUNT)],
         length,

@@ -25,7 +25,8 @@ HINTS = {
     CLASS: "Nothing is given. The <i>k</i> global tokens are drawn first; <i>N</i> and the places "
     "follow from them; then the <i>N</i> patches are drawn.",
     INPAINT: "The picture is encoded again without the painted patches, so nothing of them leaks. "
-    "Its global tokens and visible patches are given; what you painted over is drawn.",
+    "Its global tokens and visible patches are given; what you painted over is drawn. All of the "
+    "picture is decoded from tokens, the visible part too.",
     KEEP_GLOBALS: "The picture's <i>k</i> global tokens are given; <i>N</i>, the places and the "
     "patches are drawn. What stays of the picture is what its global tokens carry.",
     KEEP_PATCHES: "The picture's <i>N</i> patches are given at their places; the global tokens are "

@@ -27,6 +27,13 @@ from tatok.entropy import ESTIMATORS
 from tatok.filtering import RULES
 
 CHANNEL = "lab"
+LEAD = (
+    "<p>DTF keeps the patches with the most entropy <i>H</i>. Is that about what a patch shows, or "
+    "about where it is? In a flat picture all patches are alike: whatever differs in <i>H</i> "
+    "comes from the place alone. The paper (Fig. 8) finds the left and right edges kept first on "
+    "white, black and noise. Its explanation is a hypothesis; here it can be put to the test, on "
+    "these pictures or on one of yours.</p>"
+)
 SCRIPTS = ("lab_charts.js", "lab_selection.js", "lab_runs.js", "lab_change.js", "lab.js")
 READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
 # Streams of the generators that break ties: of `bias.placement`, and another for what was changed,
@@ -38,7 +45,13 @@ def build(engine: Engine, examples: list[Path]) -> None:
     """Lay out the tab inside the current Blocks and wire it."""
     config, files = engine.model.config, {path.stem: path for path in examples}
     session = gr.State(None)
-    upload = upload_field(label="Your own picture", height=84, elem_id="lab-upload")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=280):
+            gr.HTML(LEAD, elem_classes="lab-lead", apply_default_css=False)
+        with gr.Column(scale=1, min_width=240):
+            upload = upload_field(
+                label="Your own picture", show_label=False, height=84, elem_id="lab-upload"
+            )
     view = gr.HTML(
         value=None,
         html_template=source("lab.html"),
@@ -92,13 +105,13 @@ def answer(
     wanted = wanted if isinstance(wanted, Mapping) else {}
     serial = wanted.get("serial") if isinstance(wanted.get("serial"), int) else None
     try:
-        serve = SERVES[parse_name(wanted.get("ask"), "The question", SERVES)]
+        asked = parse_name(wanted.get("ask"), "The question", (*SERVES, "set"))
         k = parse_whole(wanted.get("k"), "k", 0, bench.engine.model.config.k_max)
-        if serve is _set:
+        if asked == "set":
             return _set(bench, k, wanted) | {"serial": serial}
         subject = Subject.parse(wanted.get("subject"))
         square = subject.square(bench.engine, examples, accepted)
-        return serve(bench, square, k, wanted) | {"serial": serial}
+        return SERVES[asked](bench, square, k, wanted) | {"serial": serial}
     except (BadSetting, BadImage, BadData) as error:
         return {"serial": serial, "error": str(error)}
 
@@ -174,7 +187,7 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
     }
 
 
-SERVES = {"look": _look, "change": _change, "cure": _cure, "rolls": _rolls, "set": _set}
+SERVES = {"look": _look, "change": _change, "cure": _cure, "rolls": _rolls}  # about one picture
 
 
 def _epsilon(wanted: Mapping) -> float:

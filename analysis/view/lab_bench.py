@@ -1,4 +1,4 @@
-"""The lab's measurements on the live model. Pure functions of their arguments; caches only remember.
+"""The lab's measurements on the live model: pure functions; the caches only remember.
 
 What takes seconds is done in parts, so that the page can show how far it is, and stop.
 """

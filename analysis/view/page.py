@@ -19,7 +19,7 @@ SENTENCE = (
 
 def css() -> str:
     """The page's own style sheet."""
-    return source("page.css", "generate.css")
+    return source("page.css", "generate.css", "curves_page.css")
 
 
 def heading() -> None:

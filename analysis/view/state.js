@@ -11,6 +11,7 @@
 //   mode            "side" (five panels) or "blend": overlay over base with an opacity in 0..1
 //   base, overlay   names of Studio.LAYERS
 //   inspector, play whether these sections are open
+//   compare         which of Studio.COMPARISONS the section Compare shows; null: it is closed
 // Studio.set({name: value, …})  the one way to change it. What is not allowed (Studio.LIMITS) is left
 //   out, so that values from an address may be passed as they are. A new `example` clears picture,
 //   box, forced patches and the selected one unless they are given with it.
@@ -22,6 +23,7 @@
 // "studio-shown" when the pixels on screen belong to the settings.
 const Studio = (() => {
   const LAYERS = ["picture", "entropy", "kept", "image", "error"];
+  const COMPARISONS = ["pin", "policies", "epsilon", "features"];
   const CLEARED = { picture: null, box: null, forced_in: [], forced_out: [], selected: null };
   const within = (value, low, high) => typeof value === "number" && value >= low && value <= high;
   const whole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
@@ -48,15 +50,17 @@ const Studio = (() => {
     opacity: (value) => within(value, 0, 1),
     inspector: flag,
     play: flag,
+    compare: orNull((value) => COMPARISONS.includes(value)),
   };
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   const studio = {
     LAYERS,
+    COMPARISONS,
     LIMITS,
     settings: Object.freeze({
       example: null, ...CLEARED, ...LIMITS.defaults,
-      mode: "side", base: "picture", overlay: "entropy", opacity: 0.6, inspector: false, play: false,
+      mode: "side", base: "picture", overlay: "entropy", opacity: 0.6, inspector: false, play: false, compare: null,
     }),
     shown: null,
 

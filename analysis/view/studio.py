@@ -13,14 +13,16 @@ from tatok.filtering import POLICIES
 
 SCRIPTS = (
     "state.js",
+    "share.js",
     "courier.js",
     "format.js",
+    "numbers.js",
     "selection.js",
     "colour.js",
     "panels.js",
     "curve.js",
 )
-SHARED = "courier, Format, Selection, Colour, Panels, Curve"
+SHARED = "Share, courier, Format, Numbers, Selection, Colour, Panels, Curve"
 EPSILON_MAX = 0.95  # of the slider
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
-from analysis.view import inspector, play, studio
+from analysis.view import compare, export, inspector, play, stories, studio
 from analysis.view.crop import Accepted, accept, crop_view, upload_field, uploaded
 from analysis.view.engine import Engine
 from analysis.view.files import source
@@ -47,6 +47,7 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
             upload = upload_field(label="Your own picture", height=214, elem_id="upload")
         with gr.Column(scale=1, min_width=300):
             _controls(head)
+    stories.build(head)
     view = patch_view(head)
     stage = Stage([session, crop], lambda path: accept(engine, path))
     _wire_pictures(engine, {path.stem: path for path in examples}, stage, upload, pick)
@@ -61,8 +62,10 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
 
     asked = view.ask(ask, session, view, **MODEL, **TRIGGER)
     asked.failure(fn=None, js=failed("ask"), **PRIVATE)
+    export.build(engine, session, head)
     inspector.build(engine, session, head)
     play.build(engine, session, head)
+    compare.build(engine, session, head)
     return stage
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from analysis.generation import Generation, Row
 from analysis.metrics import FrechetDistance
 from analysis.provenance import Data, Provenance
+from analysis.results import save
 from analysis.view import generate, generate_text
 from analysis.view.engine import Engine
 from analysis.view.generate_settings import (
@@ -341,9 +342,10 @@ def test_the_token_file_is_the_picture(painter):
 # --- what the tab says -------------------------------------------------------------------------
 
 
-def tab_text(weights, model) -> str:
+def tab_text(folder, model) -> str:
+    """All text of the tab with the weights and the results in a folder."""
     with gr.Blocks() as demo:
-        assert generate.build(Engine(model), weights, []) is None
+        generate.build(Engine(model), folder, [], folder)
     return " ".join(str(block.value) for block in demo.blocks.values() if hasattr(block, "value"))
 
 
@@ -359,8 +361,9 @@ def test_weights_of_another_tokenizer_are_named_so(tmp_path, model):
     assert "belong to another tokenizer" in tab_text(tmp_path, model)
 
 
-def test_measured_numbers_are_told_with_their_ceiling(model):
+def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):
     generator = random_generator(model)
+    generator.save_pretrained(tmp_path, extra={"images": 1234, "hours": 2.0})
     options = SamplingOptions(steps=9)
     row = Row("guidance 2", options, FrechetDistance(123.4, 7, "gFD-X"), 0.125, 0.25, 5.0, 1.0)
     real = dataclasses.replace(row, options=None, memorised=0.5, top1=0.75)
@@ -369,8 +372,11 @@ def test_measured_numbers_are_told_with_their_ceiling(model):
     )
     halves = FrechetDistance(45.6, 3, "halves-X")
     result = Generation((row,), real, real, halves, 0.05, 10, model.fingerprint, origin)
-    text = generate_text.quality(result)
+    save(result, tmp_path / "generation.json")
+    text = tab_text(tmp_path, model)
     for told in ("9 steps", "gFD-X = 123.4", "45.6", "12.5%", "25.0%", "75.0%", origin.line()):
         assert told in text
-    weights = generate_text.weights(generator, {"images": 1234, "hours": 2.0})
-    assert "1,234 sequences in 2.0 hours" in weights and "poor" in weights
+    assert "1,234 sequences in 2.0 hours" in text and "poor" in text
+    other = dataclasses.replace(result, provenance=dataclasses.replace(origin, weights="0" * 16))
+    save(other, tmp_path / "generation.json")
+    assert "gFD-X" not in tab_text(tmp_path, model)

@@ -1,0 +1,70 @@
+"""The tab Curves: what was measured on these weights, and the paper's claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from analysis import claims
+from analysis.codecs import Codecs
+from analysis.results import BadResult, Experiment, load, path_of
+from analysis.view import curves_run, curves_text, experiment_endpoint
+from analysis.view.curves_panel import missing, panel, shown
+from analysis.view.engine import Engine
+from analysis.view.own_run import OwnRuns
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+KINDS = {"fig3": Experiment, "fig4": Experiment, "fig5": Experiment, "epsilon": Experiment}
+KINDS |= {"codecs": Codecs}
+
+
+def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
+    """Lay out the tab and its endpoint inside the current Blocks, and wire them.
+
+    The result files in `folder` are read when the tab is selected.
+    """
+    runs = OwnRuns(engine.model, record)
+    _text(curves_text.INTRO)
+    which = gr.Radio(
+        [(curves_text.FIGURES[name], name) for name in KINDS],
+        value="fig3",
+        label="Figure",
+        elem_id="curves-which",
+    )
+    figure = panel("curves")
+    curves_run.build(runs)
+    experiment_endpoint.build(runs)
+    _text(curves_text.CLAIMS)
+    table = gr.HTML(elem_classes="claims", apply_default_css=False, elem_id="claims")
+
+    def draw(name: object, measure: object, axis: object) -> list:
+        name = name if isinstance(name, str) and name in KINDS else "fig3"
+        if not path_of(name, folder).exists():
+            return missing(curves_text.not_measured(name))
+        try:
+            result = load(KINDS[name], path_of(name, folder))
+        except BadResult as error:
+            return missing(str(error))
+        same = result.provenance.weights == engine.model.fingerprint
+        note = curves_text.note(name, same)
+        return shown(name, curves_text.FIGURES[name], result, measure, axis, note, marked=same)
+
+    inputs = [which, *figure.choices]
+    for event in (tab.select, which.input, figure.measure.input, figure.axis.input):
+        event(draw, inputs, figure.outputs, preprocess=False, **QUIET)
+    tab.select(lambda: _claims(folder), None, table, **QUIET)
+
+
+def _claims(folder: Path) -> str:
+    """The table of claims as HTML, or the sentence that says how to make it."""
+    if not path_of("claims", folder).exists():
+        return curves_text.not_measured("claims", html=True)
+    try:
+        return curves_text.table(load(claims.Claims, path_of("claims", folder)))
+    except BadResult as error:
+        return curves_text.sentence(str(error))
+
+
+def _text(html: str) -> None:
+    gr.HTML(html, elem_classes="curves-text", apply_default_css=False)

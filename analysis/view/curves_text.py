@@ -1,0 +1,128 @@
+"""The sentences of the tab Curves, and its table of claims, as HTML."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from analysis.claims import FILES, Claims, Row
+from analysis.own_pictures import Album, Report
+
+FIGURES = {
+    "fig3": "Fig. 3: global tokens",
+    "fig4": "Fig. 4: patches removed",
+    "fig5": "Fig. 5: which patches",
+    "epsilon": "Rate over ε",
+    "codecs": "TaTok and JPEG, WebP, AVIF",
+}
+COMMANDS = {name: command for name, (_, command) in FILES.items()} | {
+    "codecs": "python -m analysis codecs --data DIR",
+    "claims": "python -m analysis claims",
+}
+INTRO = (
+    "<p>What was measured on these weights, with 95 % bands. rFD is the Fréchet distance between "
+    "the features of originals and reconstructions, lower is better; its value depends on the "
+    "features and on the number of images, so the label names both. Grey points are the paper's "
+    "own, on an axis of their own: compare shapes and orders, not heights. The dashed orange line "
+    "is where the Tokenize tab stands now.</p>"
+)
+CLAIMS = (
+    "<h2>The paper's claims</h2><p>Each is judged by a fixed rule from the files behind the "
+    "figures above; the rule is under “rule”.</p>"
+)
+RUN = (
+    "<h2>Run it here</h2><p>The same measurement on your own pictures, with fewer settings: centre "
+    "squares, 2 to 200 of them. They are read in memory and not kept. 20 pictures take a minute or "
+    "so; after every 8 the figure shows what is known, and Stop keeps that.</p>"
+)
+FEW = (
+    "With few pictures the Fréchet distance comes out far too high, and below 40 it has no band: "
+    "PSNR is the one to read."
+)
+PAPER = {
+    "fig3": "The paper's points go on to k = 200: double-click the figure to see them.",
+    "fig4": "The paper's axis is logarithmic: at 440 of 441 patches removed its rFID is 379.",
+    "fig5": "The paper's DTF ranks by the estimator residual, its Algorithm 1.",
+}
+
+
+def not_measured(name: str, html: bool = False) -> str:
+    """That a result file is missing, and the command that makes it."""
+    what = "The claims have" if name == "claims" else f"“{FIGURES[name]}” has"
+    verb = "judged" if name == "claims" else "measured"
+    command = COMMANDS[name]
+    if html:
+        return f"<p>{what} not been {verb} yet; <code>{escape(command)}</code> does it.</p>"
+    return f"{what} not been {verb} yet; “{command}” does it."
+
+
+def note(name: str, same_weights: bool) -> str:
+    """What has to be known beside the line that says how a figure was made."""
+    others = "" if same_weights else "Measured on other weights than the ones on this page. "
+    return (others + PAPER.get(name, "")).strip()
+
+
+def sentence(text: str) -> str:
+    """Plain text as a paragraph."""
+    return f"<p>{escape(text)}</p>"
+
+
+def refusal(text: str) -> str:
+    """The same where something cannot be done."""
+    return f'<p class="refused" role="alert">{escape(text)}</p>'
+
+
+def progress(report: Report, album: Album) -> str:
+    """A bar, and the time left."""
+    left = "" if report.seconds_left is None else f"; about {_duration(report.seconds_left)} left"
+    text = (
+        f"{len(album.x)} pictures, {report.total // len(album.x)} settings: "
+        f"{report.done / report.total:.0%}{left}."
+    )
+    bar = f'<progress max="{report.total}" value="{report.done}" aria-label="Measured"></progress>'
+    return f"<p>{bar} {escape(text)}</p>{_left_out(album)}"
+
+
+def ended(report: Report, album: Album) -> str:
+    """How a run ended."""
+    if report.done >= report.total:
+        text = f"Done: {len(album.x)} pictures through {report.total // len(album.x)} settings."
+    else:
+        text = "Stopped. The figure, if any, shows the pictures that had been through all settings."
+    return sentence(text) + _left_out(album)
+
+
+def table(claims: Claims) -> str:
+    """The claims as a table, and what they were made from."""
+    rows = "".join(map(_row, claims.rows))
+    made = "".join(
+        f"<li>{escape(source.name)}: {escape(source.line)}</li>" for source in claims.sources
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("claim", "paper", "ours (95 %)", "verdict"))
+    body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return body + (f'<ul class="made-from">{made}</ul>' if made else "")
+
+
+def _row(row: Row) -> str:
+    interval = f" <small>({escape(row.interval)})</small>" if row.interval else ""
+    because = f"<small>{_code(row.because)}</small>" if row.because else ""
+    kind = row.verdict.replace(" ", "-")
+    return (
+        f"<tr><td>{escape(row.text)} <small>{escape(row.where)}</small>"
+        f"<details><summary>rule</summary>{_code(row.rule)}</details></td>"
+        f'<td data-head="paper">{escape(row.paper)}</td>'
+        f'<td data-head="ours">{escape(row.ours) or "–"}{interval}</td>'
+        f'<td data-head="verdict"><b class="{kind}">{row.verdict}</b> {because}</td></tr>'
+    )
+
+
+def _code(text: str) -> str:
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+
+
+def _left_out(album: Album) -> str:
+    return sentence(album.left_out()) if album.bad else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

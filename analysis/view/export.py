@@ -1,0 +1,38 @@
+"""The bar below the patch view: the link to the view, and the files that can be saved of it."""
+
+from __future__ import annotations
+
+import base64
+
+import gradio as gr
+
+from analysis.view.crop import Accepted
+from analysis.view.engine import Engine
+from analysis.view.files import source
+from analysis.view.inspector import ASIDE
+from analysis.view.questions import TRIGGER, answer, failed
+from tatok import tokenfile
+
+
+def build(engine: Engine, session: gr.State, head: str) -> None:
+    """Add the bar to the current Blocks. Its event `tokens` asks for the `.tatok` file."""
+    view = gr.HTML(
+        value=None,
+        html_template=source("export.html"),
+        css_template=source("export.css"),
+        js_on_load=source("figure_png.js", "export.js"),
+        head=head,
+        apply_default_css=False,
+        elem_id="export",
+        weights=engine.model.fingerprint,
+    )
+
+    def pack(square, settings, wanted):
+        data = tokenfile.pack(engine.tokenize(square, settings).tokens, engine.model)
+        return {"tatok": base64.b64encode(data).decode("ascii")}
+
+    def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
+        return answer(engine, accepted, event._data, pack)
+
+    asked = view.tokens(ask, session, view, **ASIDE, **TRIGGER)
+    asked.failure(fn=None, js=failed("tokens"), api_visibility="private")

@@ -1,0 +1,75 @@
+"""Result files made from a tiny model and pictures made by code: real ones, but for the codecs'."""
+
+from pathlib import Path
+
+import torch
+from conftest import pictures, random_model
+
+from analysis.claim_list import CLAIMS
+from analysis.claims import judge
+from analysis.codecs import CodecPoint, Codecs, compare
+from analysis.experiments import run
+from analysis.plans import PLANS
+from analysis.provenance import Data, Provenance
+from analysis.results import Estimate, Experiment, path_of, save
+from analysis.runner import Runner
+from analysis.seconds import Seconds
+from analysis.work import Origin, Work
+
+N = 42  # images: enough for the jackknife
+
+
+class Moments:
+    """Means and variances of the channels: features that cost nothing."""
+
+    name = "channel moments"
+
+    def features(self, x):
+        return torch.cat([x.mean((2, 3)), x.var((2, 3))], dim=1)
+
+
+def origin(model) -> Provenance:
+    data = Data("pictures", "5" * 64, 0)
+    return Provenance("abc", model.fingerprint, 7, None, data, 3, "e", "today", "2", "python")
+
+
+def experiments(folder: Path, names=tuple(PLANS)) -> dict[str, Experiment]:
+    """The figures of the paper on a tiny random model; `folder` is for the work."""
+    model, x = random_model(), pictures(N)
+    runner = Runner(model, Moments(), seed=3)
+    work = Work(folder, Origin.now(runner, "abc", N))
+    return {name: run(PLANS[name](model), x, runner, work, origin(model)) for name in names}
+
+
+def codecs() -> Codecs:
+    """Points that nobody measured, in the shape of measured ones."""
+
+    def point(coder, knob, size, psnr):
+        return CodecPoint(
+            coder,
+            knob,
+            128,
+            size,
+            size - 28,
+            Estimate(psnr, psnr - 0.5, psnr + 0.5),
+            Estimate(1 / psnr, 0.9 / psnr, 1.1 / psnr),
+        )
+
+    points = (
+        point("TaTok", None, 60, 14),
+        point("TaTok", 0.5, 200, 18),
+        point("TaTok", 0.0, 500, 21),
+        point("JPEG", 1, 400, 15),
+        point("JPEG", 30, 900, 24),
+        point("JPEG", 10, 880, 19),  # below the hull
+    )
+    made = origin(random_model())
+    return Codecs(128, (), points, compare(points), Seconds(), made)
+
+
+def write(folder: Path, work: Path) -> None:
+    """All result files of the tab Curves."""
+    for name, result in experiments(work).items():
+        save(result, path_of(name, folder))
+    save(codecs(), path_of("codecs", folder))
+    save(judge(CLAIMS, folder), path_of("claims", folder))
