@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from analysis.results import FOLDER
-from analysis.view import curves, endpoint, generate, lab, page, tokenize
+from analysis.view import curves, endpoint, generate, lab, page, theory, tokenize
 from analysis.view.engine import Engine
 from analysis.view.picker import example_files
 from tatok import TaTok
@@ -41,9 +41,11 @@ def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
             with gr.Tab("Generate", id="generate"):
                 drawn = generate.build(engine, weights, pictures, results)
             with gr.Tab("Bias", id="bias"):
-                lab.build(engine, pictures)
+                lab.build(engine, pictures, results)
             with gr.Tab("Curves", id="curves") as tab:
                 curves.build(engine, TaTok.training_record(weights), tab, results)
+            with gr.Tab("Theory", id="theory"):
+                theory.build(engine, pictures, results)
         if drawn is not None:
             generate.sends(drawn, tabs, "tokenize", stage)
         page.weights_line(model, TaTok.training_record(weights))

@@ -111,9 +111,8 @@ function draw() {
   find('[data-action="pin"]').hidden = view !== "pin";
   text("note", NOTES[view] ?? pinNote());
   const ready = Boolean(shown?.pixels) && (view === "pin" ? pinned !== null : fits(view, settings));
-  details.classList.toggle("waiting", !ready && view !== "pin");
+  details.classList.toggle("waiting", !ready);
   if (!ready && find(".cards").dataset.view === view && (view !== "pin" || pinned !== null)) return; // the old one, dimmed
-  find(".cards").className = view === "pin" ? "cards" : "cards asked";
   find(".cards").dataset.view = view;
   const cards = !ready ? [] : view === "pin" ? pinCards(shown) : view === "features" ? mapCards(answers[view], shown) : rowCards(answers[view], shown, view);
   find(".cards").replaceChildren(...cards);

@@ -87,7 +87,7 @@ function draw() {
 
 buttons.forEach((button) => button.addEventListener("click", () => {
   if (!Studio.shown?.pixels) return;
-  FILES[button.dataset.save](Studio.shown);
+  FILES[button.dataset.save]({ ...Studio.shown, settings: Studio.settings }); // how it is shown may have changed since
   draw();
 }));
 find('[data-action="link"]').addEventListener("click", copy);

@@ -7,10 +7,11 @@ import base64
 import gradio as gr
 
 from analysis.view.crop import Accepted
-from analysis.view.engine import Engine
+from analysis.view.engine import Engine, Square
 from analysis.view.files import source
 from analysis.view.inspector import ASIDE
 from analysis.view.questions import TRIGGER, answer, failed
+from analysis.view.state import Settings
 from tatok import tokenfile
 
 
@@ -28,11 +29,16 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
     )
 
     def pack(square, settings, wanted):
-        data = tokenfile.pack(engine.tokenize(square, settings).tokens, engine.model)
-        return {"tatok": base64.b64encode(data).decode("ascii")}
+        return tokens_reply(engine, square, settings)
 
     def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
         return answer(engine, accepted, event._data, pack)
 
     asked = view.tokens(ask, session, view, **ASIDE, **TRIGGER)
     asked.failure(fn=None, js=failed("tokens"), api_visibility="private")
+
+
+def tokens_reply(engine: Engine, square: Square, settings: Settings) -> dict:
+    """The tokens that the page shows as a `.tatok` file, what is forced by hand included."""
+    data = tokenfile.pack(engine.tokenize(square, settings).tokens, engine.model)
+    return {"tatok": base64.b64encode(data).decode("ascii")}

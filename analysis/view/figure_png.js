@@ -11,11 +11,14 @@ const RULE = "#d1d5db";
 const MARK = "#d9480f";
 const LETTERS = { picture: "a  Picture x", entropy: "b  Entropy H(p̂ᵢ | G)", kept: "c  Kept patches", image: "d  Reconstruction x̂", error: "e  Absolute error |x − x̂|" };
 
-// pen: the context, and a function that writes text.
 function write(pen, value, x, y, { size = 12, colour = INK, align = "left" } = {}) {
   pen.font = `${size}px system-ui, "Liberation Sans", Arial, sans-serif`;
   pen.fillStyle = colour;
   pen.textAlign = align;
+  pen.strokeStyle = "#fff"; // a halo, for text on lines
+  pen.lineWidth = 3;
+  pen.setLineDash([]);
+  pen.strokeText(value, x, y);
   pen.fillText(value, x, y);
 }
 
@@ -96,7 +99,8 @@ function drawCurve(pen, { settings, map, found }, x, y, width, height) {
   const right = found.count > 0.6 * map.M;
   write(pen, `N = ${found.count} by DTF`, across(found.count) + (right ? -6 : 6), up(0) - 7, { colour: MARK, align: right ? "right" : "left" });
   const why = found.binding === "loss rate" ? `τ = (1 − ε) H_total, ε = ${settings.epsilon}` : "τ = T";
-  write(pen, why, across(0) + 6, up(tau) + (tau > 0.86 ? 14 : -5), { colour: MARK });
+  if (right) write(pen, why, across(0) + 6, up(tau) - 5, { colour: MARK });
+  else write(pen, why, across(found.count) + 6, up(tau) + 16, { colour: MARK });
 }
 
 function drawNumbers(pen, shown, weights, x, y, width) {

@@ -41,8 +41,8 @@ READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multi
 BEFORE, AFTER = 3, 12
 
 
-def build(engine: Engine, examples: list[Path]) -> None:
-    """Lay out the tab inside the current Blocks and wire it."""
+def build(engine: Engine, examples: list[Path], results: Path) -> None:
+    """Lay out the tab inside the current Blocks and wire it; `results` holds the result files."""
     config, files = engine.model.config, {path.stem: path for path in examples}
     session = gr.State(None)
     with gr.Row():
@@ -92,7 +92,7 @@ def build(engine: Engine, examples: list[Path]) -> None:
         show_progress="hidden",
         **READ,
     )
-    lab_results.build()
+    lab_results.build(results)
 
 
 def answer(

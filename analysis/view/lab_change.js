@@ -35,7 +35,7 @@ function drawPair(place, before, after, source, epsilon, said) {
 
 function changeSaid(still, content, [before, after]) {
   if (before.total === 0 || after.total === 0) return "H is 0 everywhere on one side, so there is nothing to compare.";
-  if (content === null) return `${shareText(1 - still.common)} of the kept places changed; ${shareText(1 - still.chance)} would by chance. No patch is followed here: none moved, or all are alike.`;
+  if (content === null) return `${shareText(1 - still.common)} of the places kept before are kept no more; by chance it would be ${shareText(1 - still.chance)}. No patch is followed here: none moved, or all are alike.`;
   const [p, c] = [still.beyond, content.beyond];
   if (!Number.isFinite(p) || !Number.isFinite(c)) return "All or none of the patches are kept, so nothing can move.";
   if (Math.max(p, c) < 0.1) return "The selection agrees little more than chance with the old one, by place or by content.";
@@ -45,7 +45,7 @@ function changeSaid(still, content, [before, after]) {
 
 const cureSaid = (still, content, [before, after]) => (before.total === 0 || after.total === 0
   ? "H is 0 everywhere on one side: nothing is left to choose by."
-  : `${shareText(1 - still.common)} of the kept patches changed. Outer columns: ${shareText(Place.share(before.keep, Place.column))} of the kept before, ${shareText(Place.share(after.keep, Place.column))} after; chance ${Format.percent(Place.chance)}.`);
+  : `N goes from ${before.N} to ${after.N}; ${shareText(1 - still.common)} of the patches kept before are kept no more. Outer columns: ${shareText(Place.share(before.keep, Place.column))} of the kept before, ${shareText(Place.share(after.keep, Place.column))} after; chance ${Format.percent(Place.chance)}.`);
 
 // --- the controls of the change -------------------------------------------------------------------
 

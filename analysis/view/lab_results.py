@@ -19,7 +19,7 @@ from PIL import Image
 
 from analysis import bias, counterfactuals, cure, decomposition, probe
 from analysis.provenance import Provenance
-from analysis.results import FOLDER, BadResult, Estimate, load, path_of, shown
+from analysis.results import BadResult, Estimate, load, path_of, shown
 from analysis.view.files import source
 
 TRAIN = "--train DATA/imagenette/train DATA/scenes/train"
@@ -47,8 +47,11 @@ class Dot:
 # --- drawing ---------------------------------------------------------------------------------
 
 
-def dots(title: str, rows: Sequence[Dot], digits: int = 3) -> str:
-    """Numbers with their intervals on one common axis, a tick at chance, as HTML."""
+def dots(title: str, rows: Sequence[Dot], digits: int = 3, tick: str = "chance") -> str:
+    """Numbers with their intervals on one common axis, a tick at chance, as HTML.
+
+    tick: what a screen reader calls the tick.
+    """
     ends = [
         end
         for row in rows
@@ -72,7 +75,7 @@ def dots(title: str, rows: Sequence[Dot], digits: int = 3) -> str:
         lines.append(
             f"<span>{escape(row.label)}</span>"
             f'<span class="track" role="img" aria-label="{escape(row.label, quote=True)}: {text}, '
-            f'chance {row.chance:.{digits}f}">'
+            f'{tick} {row.chance:.{digits}f}">'
             f'<i class="reference" style="left:{at(row.chance)}"></i>{band}'
             f'<i class="dot" style="left:{at(value)}"></i></span><span>{text}</span>'
         )
@@ -147,8 +150,9 @@ def of_counterfactuals(result: counterfactuals.Counterfactuals) -> Shown:
             if summary is not None and summary.beyond is not None
         ]
         if rows:
-            title = f"{escape(name)}: kept before and after, beyond chance; the tick is chance"
-            parts.append(dots(title, rows, 2))
+            title = "Kept before and after, beyond chance (1: all); the tick is chance"
+            chart = dots(title, rows, 2)
+            parts.append(f"<details><summary>{escape(name)}</summary>{chart}</details>")
     table = counterfactuals.markdown(result.rows)
     return Shown("".join(parts), table, (result.provenance,))
 
@@ -278,7 +282,7 @@ PARTS = (
 )
 
 
-def read(part: Part, folder: Path = FOLDER) -> Shown | str:
+def read(part: Part, folder: Path) -> Shown | str:
     """The result, or one sentence why there is none."""
     try:
         return part.show(load(part.kind, path_of(part.name, folder)))
@@ -286,20 +290,25 @@ def read(part: Part, folder: Path = FOLDER) -> Shown | str:
         return f"{error} This command makes it:"
 
 
-def build(folder: Path = FOLDER) -> None:
-    """Add all results to the current Blocks."""
+def build(folder: Path) -> None:
+    """Add all results of a folder to the current Blocks."""
     _html('<div class="lab"><h3>Measured over sets of pictures</h3></div>')
     for part in PARTS:
-        found = read(part, folder)
-        if isinstance(found, str):
-            sentence = f"{escape(found)} <code>{escape(part.command)}</code>"
-            _html(f'<div class="lab"><p><b>{part.title}.</b> {sentence}</p></div>')
-            continue
-        with gr.Accordion(part.title, open=False):
-            origins = "".join(f'<p class="note">{escape(o.line())}</p>' for o in found.origins)
-            _html(f'<div class="lab results">{found.figure}{origins}</div>')
-            with gr.Accordion("As a table", open=False):
-                gr.Markdown(found.table)
+        add(part, folder)
+
+
+def add(part: Part, folder: Path) -> None:
+    """Add one result to the current Blocks, or the sentence that says why there is none."""
+    found = read(part, folder)
+    if isinstance(found, str):
+        sentence = f"{escape(found)} <code>{escape(part.command)}</code>"
+        _html(f'<div class="lab"><p><b>{part.title}.</b> {sentence}</p></div>')
+        return
+    with gr.Accordion(part.title, open=False):
+        origins = "".join(f'<p class="note">{escape(o.line())}</p>' for o in found.origins)
+        _html(f'<div class="lab results">{found.figure}{origins}</div>')
+        with gr.Accordion("As a table", open=False):
+            gr.Markdown(found.table)
 
 
 def _html(text: str) -> None:

@@ -1,6 +1,6 @@
 // What takes seconds: a set of pictures, all rolls of one. Asked for part by part, so that it shows
 // how far it is and stops at once.
-const WHERE = { columns: "outer columns", rows: "outer rows" };
+const SIGNIFICANT = 0.05;
 
 function makeRun(name, parameters, finished) {
   const root = find(`[data-part="${name}"]`);
@@ -75,11 +75,10 @@ function drawSet(placements, estimator) {
 function setVerdict(placements) {
   return Object.entries(placements).map(([name, one]) => {
     if (!one.shares.length) return `${name}: H = 0 everywhere.`;
-    const share = one.shares.find(({ region }) => region === "columns");
-    const most = Place.most(one.kept);
-    if (share.p >= 0.05) return `${name}: no edge bias shown (outer columns ${Format.percent(share.value)}, p = ${pText(share.p)}); kept most in ${most}.`;
-    const ratio = `${(share.value / share.chance).toFixed(2)} × chance, p ${share.p < 0.001 ? "" : "= "}${pText(share.p)}`;
-    return share.value > share.chance ? `${name}: the paper’s edge bias, outer columns ${ratio}.`
-      : `${name}: the opposite of the paper’s edge bias, outer columns ${ratio}; kept most in ${most}.`;
+    const [columns, rows] = one.shares;
+    const bias = columns.p >= SIGNIFICANT ? "no edge bias shown" : columns.value > columns.chance ? "the paper’s edge bias" : "the opposite of the paper’s edge bias";
+    const ratio = ({ value, chance, p }) => `${(value / chance).toFixed(2)} × chance, p ${p < 0.001 ? "" : "= "}${pText(p)}`;
+    const lines = rows.p < SIGNIFICANT ? `; outer rows ${ratio(rows)}` : "";
+    return `${name}: ${bias}, outer columns ${ratio(columns)}${lines}; kept most in ${Place.most(one.kept)}.`;
   });
 }

@@ -81,7 +81,8 @@ function lay(name, words) {
 const scale = (map256, low, high, note) => `<span class="ends"><span>${low}</span><span class="bar" style="background:${Colour.gradient(map256)}"></span><span>${high}</span></span><span class="unit">${note}</span>`;
 const errorScale = () => scale(Colour.magma, 0, `≥ ${Panels.ERROR_MAX}`, "levels of 255, mean of R, G, B");
 function entropyScale() {
-  const digits = Math.min(Math.max(Math.ceil(Math.log10(map.high / (map.high - map.low))) + 2, 3), 6);
+  const range = map.high - map.low; // 0 where all H are equal
+  const digits = range > 0 ? Math.min(Math.max(Math.ceil(Math.log10(map.high / range)) + 2, 3), 6) : 3;
   return scale(Colour.viridis, Format.number(map.low, digits), Format.number(map.high, digits), map.unit);
 }
 

@@ -19,14 +19,15 @@ const STORIES = [
     text: "With ε at its end only the few patches lit in c are stored; all the rest of d is decoded from the <i>k</i> global tokens. Move <i>k</i> to 0, then up again, and watch d and the PSNR.",
   },
   {
-    title: "Half the patches gone",
+    title: "Half the patches gone?",
     settings: { example: "dahlia" },
-    text: "Read under c how many of the <i>M</i> patches are kept: the dimmed ones are not stored, and d fills them from <i>G</i> and from their neighbours. Set ε to 0: the change in PSNR and in size is what most of them would have added.",
+    text: "Read under c how many of the <i>M</i> patches are kept; d fills the dimmed ones from <i>G</i> and from their neighbours. Set ε to 0: the change in PSNR and in size is what those with any <i>H</i> left would have added.",
+    regions: [["all patches", () => true]],
   },
   {
     title: "Edge bias on white",
     settings: { example: "white", estimator: "residual", epsilon: 0.15 },
-    text: "White is the same everywhere, so whatever differs in b comes from the place alone. The paper reports (App. D.3, Fig. 8, ε = 0.15) that kept patches crowd the left and right edges. Whether these weights do so: compare the outer columns with the others.",
+    text: "White is the same everywhere, so whatever differs in b comes from the place alone. The paper reports that kept patches crowd the left and right edges (App. D.3, Fig. 8, ε = 0.15): compare the outer columns with the others to see whether these weights do so.",
     regions: [
       ["two outer columns", (row, column, grid) => column === 0 || column === grid - 1],
       ["other columns", (row, column, grid) => column > 0 && column < grid - 1],
@@ -35,7 +36,7 @@ const STORIES = [
   {
     title: "Where DTF is wrong",
     settings: { example: "noise", epsilon: 0.3, compare: "policies" },
-    text: "<i>H</i> says how much a patch lacks, not how much its code can give back. Noise lacks much, and no code carries it: in Compare below, every policy keeps the same <i>N</i>. Read how little DTF’s PSNR differs from that of patches chosen at random, and what its places cost in bits.",
+    text: "<i>H</i> says how much a patch lacks, not how much its code can give back: noise lacks much, and there are too few codes for it. In Compare below every policy keeps the same <i>N</i>: read by how much DTF’s PSNR differs from that of patches chosen at random, and its bits from those of uniform, which need not send the places.",
   },
 ].filter(({ settings }) => LIMITS.examples.includes(settings.example));
 

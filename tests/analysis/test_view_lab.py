@@ -12,7 +12,7 @@ from analysis import bias, controls, counterfactuals, cure, decomposition, probe
 from analysis.places import entropies, kept, order
 from analysis.provenance import Data, Provenance
 from analysis.results import Estimate, save
-from analysis.view import lab, lab_results
+from analysis.view import lab, lab_bench, lab_results
 from analysis.view.crop import Accepted
 from analysis.view.engine import Engine
 from analysis.view.lab_bench import NAMES, SET_SIZE, Bench
@@ -159,7 +159,9 @@ def test_the_cure_takes_out_the_mean_over_content_free_pictures(bench):
         assert list(reply["maps"]) == allowed
 
 
-def test_rolls_come_in_parts_and_end_in_the_decomposition(bench):
+def test_rolls_come_in_parts_and_end_in_the_decomposition(bench, monkeypatch):
+    monkeypatch.setattr(lab_bench, "ROLL_PART", 5)
+    assert bench.roll_parts == 4
     for seamless in (False, True):
         parts = bench.roll_parts
         for part in range(parts):
@@ -233,7 +235,7 @@ HOSTILE = [
 def test_what_is_not_allowed_is_one_sentence(bench, examples, wanted):
     reply = lab.answer(bench, examples, None, wanted)
     assert set(reply) == {"serial", "error"}
-    assert re.fullmatch(r"[A-Zk][^\n]*\.", reply["error"])
+    assert re.fullmatch(r"[A-Zkε][^\n]*\.", reply["error"])
     assert "/" not in reply["error"]
 
 
@@ -285,7 +287,9 @@ def test_a_result_is_shown_or_its_command(part, results, tmp_path):
 
 def test_the_verdict_follows_the_test():
     def verdict(share, p):
-        shares = [bias.Share(name, Estimate(share), 0.5, p) for name in ("columns", "rows")]
+        shares = [
+            bias.Share(name, Estimate(share), 0.5, p) for name in ("columns", "rows", "border")
+        ]
         zeros = (0.0,) * 15
         one = bias.Placement(
             "noise", "rate", 0.15, 9, 0, 5.0, (*zeros, 1.0), (*zeros, 16.0), tuple(shares)

@@ -10,7 +10,13 @@ from tatok import TaTok
 ASSETS = Path(__file__).parents[2] / "assets"
 PICTURES = example_files(ASSETS / "examples")
 SETTLED = "#patch-view .figure:not(.waiting):not(.empty)"
+COMPARED = "#compare details[open]:not(.waiting) .cards figure"
 SLOW = 60_000  # ms, for a busy machine
+
+
+def picture(name: str) -> Path:
+    """The file of an example."""
+    return next(path for path in PICTURES if path.stem == name)
 
 
 def weights_engine() -> Engine:

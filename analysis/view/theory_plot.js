@@ -1,0 +1,86 @@
+// R over D of one picture as SVG in pixels of the page: both rates, D_G, D0, α R(D0), T and what M
+// codes carry. `found` is the server's reply; D stands as decibels, 10 log10(4 / D).
+const TARGETS = props.targets;
+const Plot = (() => {
+  const EDGE = { left: 54, right: 16, top: 22, bottom: 38 };
+  const FLOOR = 10; // bits, the foot of the logarithmic axis
+  const LOW = TARGETS[0];
+  const HIGH = TARGETS.at(-1);
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+  const bits = (value) => (value >= 1e6 ? `${value / 1e6} M` : value >= 1000 ? `${value / 1000} k` : `${value}`);
+
+  // 1, 2 or 5 times a power of ten, so that some four steps fill the axis.
+  function steps(top) {
+    const raw = top / 4;
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw);
+    return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step);
+  }
+
+  function scales(svg, found, scale) {
+    const { clientWidth: width, clientHeight: height } = svg;
+    const [right, base] = [width - EDGE.right, height - EDGE.bottom];
+    const top = Math.max(...found.rate, found.capacity) * 1.02;
+    const power = Math.ceil(Math.log10(top));
+    const share = scale === "log"
+      ? (value) => Math.log10(Math.max(value, FLOOR) / FLOOR) / (power - 1)
+      : (value) => value / top;
+    const ticks = scale === "log" ? Array.from({ length: power }, (_, i) => 10 ** (i + 1)) : steps(top);
+    return {
+      x: (dB) => EDGE.left + ((clamp(dB, LOW, HIGH) - LOW) / (HIGH - LOW)) * (right - EDGE.left),
+      y: (value) => base - clamp(share(value), 0, 1) * (base - EDGE.top),
+      ticks, right, base,
+    };
+  }
+
+  const beside = (x, right, gap) => (x > right - 130 ? [x - gap, "end"] : [x + gap, "start"]);
+
+  function fixed(svg, found, scale) {
+    const { x, y, ticks, right, base } = scales(svg, found, scale);
+    const line = (values) => values.map((value, i) => `${x(TARGETS[i]).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
+    const G = found.psnr_G;
+    const [at, anchor] = beside(x(G ?? HIGH), right, 6);
+    const rows = ticks.map((v) => `<path class="axis" d="M${x(LOW)} ${y(v)}H${right}"/><text x="${x(LOW) - 7}" y="${y(v) + 4}" text-anchor="end">${bits(v)}</text>`);
+    const columns = TARGETS.filter((v) => v % 5 === 0).map((v) => `<text x="${x(v)}" y="${base + 16}" text-anchor="middle">${v}</text>`);
+    svg.querySelector(".fixed").innerHTML = `${rows.join("")}${columns.join("")}
+      <text x="${x(LOW) - 7}" y="${EDGE.top - 10}" text-anchor="end">bits</text>
+      <text x="${(x(LOW) + right) / 2}" y="${base + 33}" text-anchor="middle">distortion D as PSNR, dB: better to the right</text>
+      <path class="capacity" d="M${x(LOW)} ${y(found.capacity)}H${right}"/>
+      <path class="globals" d="M${x(G ?? HIGH)} ${EDGE.top}V${base}"/>
+      <path class="gaussian" d="M${line(found.rate)}"/><path class="water" d="M${line(found.water)}"/>
+      <text class="over" x="${at}" y="${EDGE.top + 44}" text-anchor="${anchor}">D<tspan dy="3" font-size="9">G</tspan><tspan dy="-3"> ${G === null ? "= 0" : `${G.toFixed(1)} dB`}</tspan></text>`;
+  }
+
+  function moving(svg, found, scale, psnr) {
+    const { x, y, right, base } = scales(svg, found, scale);
+    const at = x(psnr);
+    const i = TARGETS.indexOf(psnr);
+    const known = Math.min(found.rate_G, found.rate[i]);
+    const [label, anchor] = beside(at, right, 9);
+    const named = (low, high, name) => (y(low) - y(high) < 20 ? "" : `<text class="over" x="${label}" y="${(y(low) + y(high)) / 2 + 4}" text-anchor="${anchor}">${name}</text>`);
+    svg.querySelector(".moving").innerHTML = `
+      <path class="alpha" d="M${at} ${base}V${y(known)}"/><path class="minimum" d="M${at} ${y(known)}V${y(found.rate[i])}"/>
+      <circle class="gaussian" r="4.5" cx="${at}" cy="${y(found.rate[i])}"/><circle class="water" r="4.5" cx="${at}" cy="${y(found.water[i])}"/>
+      ${named(0, known, "α R(D<tspan dy='3' font-size='9'>0</tspan><tspan dy='-3'>)</tspan>")}${named(known, found.rate[i], "T")}
+      <text class="over" x="${label}" y="${EDGE.top + 12}" text-anchor="${anchor}">D<tspan dy="3" font-size="9">0</tspan><tspan dy="-3"> ${psnr.toFixed(1)} dB</tspan></text>`;
+    const handle = svg.querySelector(".handle");
+    handle.querySelectorAll("path").forEach((path) => path.setAttribute("d", `M${at} ${EDGE.top}V${base}`));
+    handle.querySelector(".grip").setAttribute("cx", at);
+    handle.querySelector(".grip").setAttribute("cy", EDGE.top);
+  }
+
+  return {
+    LOW,
+    HIGH,
+    nearest: (dB) => TARGETS.reduce((best, one) => (Math.abs(one - dB) < Math.abs(best - dB) ? one : best)),
+    draw(svg, found, scale, psnr) {
+      fixed(svg, found, scale);
+      moving(svg, found, scale, psnr);
+    },
+    moving,
+    dBAt(svg, clientX) {
+      const box = svg.getBoundingClientRect();
+      return LOW + ((clientX - box.left - EDGE.left) / (box.width - EDGE.left - EDGE.right)) * (HIGH - LOW);
+    },
+  };
+})();

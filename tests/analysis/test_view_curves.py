@@ -1,0 +1,228 @@
+"""The tab Curves on the server's side: one's own pictures measured, stopped and refused."""
+
+import dataclasses
+import tempfile
+import time
+import zipfile
+from threading import Event
+
+import pytest
+import small_results
+from conftest import pictures, random_model
+
+from analysis import archive, own_pictures
+from analysis.archive import BadArchive
+from analysis.claims import Claims, Row, Source
+from analysis.experiments import run
+from analysis.figures import axes, measures
+from analysis.own_pictures import CHUNK, POINTS, TooFew, measure, read_album, short_plan
+from analysis.plans import PLANS
+from analysis.results import load, save
+from analysis.runner import Runner
+from analysis.view import curves, curves_text
+from analysis.view.curves_panel import missing, shown
+from analysis.view.own_run import OwnRuns
+from analysis.view.state import BadSetting
+from analysis.work import Origin, Work
+from tatok import BadImage, load_image
+from tatok.images import to_pil
+
+
+class Slow(small_results.Moments):
+    """Features that take a moment, so that there is time to stop."""
+
+    def features(self, x):
+        time.sleep(0.02)
+        return super().features(x)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    return Runner(random_model(), small_results.Moments())
+
+
+@pytest.fixture
+def runs(runner):
+    made = OwnRuns(runner.model, {"images": 7})
+    made.runner = runner  # Lite0 is read only where it is wanted
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Twelve pictures of 40 × 40 pixels, as PNG."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, x in enumerate(pictures(12, size=40)):
+        to_pil(x).save(folder / f"{i:02}.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """Where temporary folders go."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def sent(*paths):
+    return [{"path": str(path), "orig_name": "x"} for path in paths]
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def test_bad_files_are_counted_and_named(files, tmp_path):
+    bad = tmp_path / "bad <b>.png"
+    bad.write_bytes(b"\x89PNG")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as made:
+        made.write(files[1], "folder/one.png")
+        made.writestr("notes.txt", "no picture")
+    album = read_album([files[0], bad, tmp_path / "more.zip"], 32)
+    assert album.x.shape == (2, 3, 32, 32)
+    assert album.x[1:].equal(load_image(files[1], 32))
+    assert album.left_out() == "2 of 4 files cannot be read as pictures: bad b.png, notes.txt."
+    assert read_album(files, 32).left_out() == ""
+
+
+def test_many_bad_names_are_cut_short(files):
+    album = own_pictures.Album(read_album(files, 32).x, "", tuple(f"{i}.txt" for i in range(11)))
+    assert album.left_out().endswith("6.txt, 7.txt and 3 more.")
+
+
+def test_one_picture_is_too_few(files, tmp_path):
+    (tmp_path / "a.txt").write_text("no picture")
+    with pytest.raises(TooFew, match="2 pictures or more. 1 of 2 files cannot .* a.txt."):
+        read_album([files[0], tmp_path / "a.txt"], 32)
+
+
+def test_only_uploaded_files_are_read(runs, files, tmp_path):
+    folder = str(files[0].parent)
+    assert len(runs.album(sent(*files[:3]), folder).x) == 3
+    for path in ("/etc/passwd", str(files[0].parent / ".." / "x.png"), str(tmp_path)):
+        with pytest.raises(BadImage, match="has to be uploaded"):
+            runs.album(sent(files[0], path), folder)
+    for payload in (sent(folder), sent(files[0], files[0].with_name("none.png")), [{}], ["x"]):
+        with pytest.raises(BadArchive, match="have to be uploaded"):
+            runs.album(payload, folder)
+    for payload in (None, [], "x", 5):
+        with pytest.raises(BadArchive, match="choose some pictures"):
+            runs.album(payload, folder)
+    with pytest.raises(BadArchive, match="At most 200 files"):
+        runs.album(sent(files[0]) * (archive.MAX_PICTURES + 1), folder)
+
+
+@pytest.mark.parametrize("name", ["fig6", "", None, ["fig3"], "__class__"])
+def test_there_are_four_experiments(runs, files, name):
+    with pytest.raises(BadSetting, match="fig3, fig4, fig5, epsilon"):
+        runs.reports(name, read_album(files, 32), Event())
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_short_plans_keep_ends_and_settings(runner, name):
+    long, short = PLANS[name](runner.model), short_plan(name, runner.model)
+    assert len(short.settings) <= 15
+    for curve in short.curves:
+        (whole,) = (c for c in long.curves if c.name == curve.name)
+        assert set(curve.points) <= set(whole.points)
+        assert {curve.points[0], curve.points[-1]} == {whole.points[0], whole.points[-1]}
+        assert name == "fig5" or len(curve.points) <= POINTS
+    assert name == "fig5" or len(short.curves) == len(long.curves)
+
+
+@pytest.mark.parametrize("name", ["fig3", "fig5"])
+def test_it_is_the_same_measurement(runner, files, tmp_path, scratch, name):
+    album = read_album(files, 32)
+    reports = list(measure(name, album, runner, {"images": 7}, Event()))
+    assert (reports[-1].done, reports[-1].total) == (reports[-1].total,) * 2
+    last = [r.experiment for r in reports if r.experiment][-1]
+    work = Work(tmp_path / "work", Origin.now(runner, "x", 12), chunk=CHUNK)
+    plan = short_plan(name, runner.model)
+    expected = run(plan, album.x, runner, work, last.provenance)
+    assert dataclasses.replace(last, seconds=expected.seconds) == expected
+    assert last.provenance.data.n == 12 and last.provenance.training_images == 7
+    assert list(scratch.iterdir()) == []
+    save(last, tmp_path / "last.json")  # no NaN
+    assert load(type(last), tmp_path / "last.json") == last
+
+
+def test_stopping_keeps_what_is_whole(runner, files, scratch):
+    album, stop = read_album(files, 32), Event()
+    slow, found = dataclasses.replace(runner, extractor=Slow()), []
+    for report in measure("epsilon", album, slow, {}, stop):
+        if report.experiment:
+            found.append(report.experiment.provenance.data.n)
+            stop.set()
+    assert found == [CHUNK]
+    assert report.done < report.total
+    assert list(scratch.iterdir()) == []
+
+
+def test_stopping_at_once_gives_nothing(runner, files):
+    stop = Event()
+    stop.set()
+    reports = list(measure("fig4", read_album(files, 32), runner, {}, stop))
+    assert [report.experiment for report in reports] == [None]
+
+
+def test_closing_ends_the_work(runner, files, scratch):
+    stop = Event()
+    slow = dataclasses.replace(runner, extractor=Slow())
+    reports = measure("epsilon", read_album(files, 32), slow, {}, stop)
+    next(reports)
+    reports.close()
+    assert stop.is_set() and list(scratch.iterdir()) == []
+
+
+def test_what_goes_wrong_passes_on(runner, files):
+    class Broken(small_results.Moments):
+        def features(self, x):
+            raise RuntimeError("broken")
+
+    broken = dataclasses.replace(runner, extractor=Broken())
+    with pytest.raises(RuntimeError, match="broken"):
+        list(measure("fig3", read_album(files, 32), broken, {}, Event()))
+
+
+# --- showing ---------------------------------------------------------------------------------
+
+
+def test_the_panel_takes_only_what_is_on_offer():
+    result = small_results.codecs()
+    default = measures(result)[0].key, axes(result)[0].key
+    for asked in ((None, None), ("fd", "own"), (["PSNR"], {}), ("<b>", 5)):
+        measure_, axis, plot, made = shown("codecs", "title", result, *asked, note="")
+        assert (measure_["value"], axis["value"]) == default
+        assert plot["visible"] and made["value"]["mark"] == default[1]
+    _, axis, _, made = shown("c", "t", result, "Lite0 distance", "payload", "n", marked=False)
+    assert axis["value"] == "payload" and made["value"]["mark"] is None
+    assert made["value"]["made"] == result.provenance.line()
+    *hidden, made = missing("a sentence")
+    assert not any(update["visible"] for update in hidden)
+    assert made["value"] == {"missing": "a sentence"}
+
+
+def test_a_missing_file_names_its_command():
+    for name in curves.KINDS:
+        assert "python -m analysis" in curves_text.not_measured(name)
+    assert "run fig3 --data DIR" in curves_text.not_measured("fig3")
+    html = curves_text.not_measured("claims", html=True)
+    assert html == (
+        "<p>The claims have not been judged yet; <code>python -m analysis claims</code> does it."
+        "</p>"
+    )
+
+
+def test_the_table_of_claims_is_escaped(tmp_path):
+    row = Row("id", "Fig. 3", "<b>claim", "1 & 2", "3 <", "", "holds", "`run <x>` it", "a > b")
+    html = curves_text.table(Claims((row,), (Source("fig3", "<i>line"),)))
+    for text in ("&lt;b&gt;claim", "1 &amp; 2", "<code>run &lt;x&gt;</code> it", "&lt;i&gt;line"):
+        assert text in html
+    assert '<b class="holds">holds</b>' in html
+    assert curves._claims(tmp_path) == curves_text.not_measured("claims", html=True)
+    (tmp_path / "claims.json").write_text("{")
+    assert "is damaged" in curves._claims(tmp_path)
