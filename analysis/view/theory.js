@@ -51,7 +51,7 @@ const times = (value) => (value >= 100 ? Math.round(value).toLocaleString("en-US
 function verdict(found, gaussian, water) {
   const { capacity, rate } = found;
   const enough = `G alone is already good enough: D_G is no larger than D0, so T = 0 and the patches owe nothing.`;
-  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${LIMITS.M} patch codes carry, so no N satisfies Eq. 6` : `${Format.percent(T / capacity)} of what all M = ${LIMITS.M} patch codes carry`);
+  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${LIMITS.M} patch codes carry, so no N can supply it` : `${Format.percent(T / capacity)} of what all M = ${LIMITS.M} patch codes carry`);
   const perDecibel = (props.pixels / 2) * (Math.log2(10) / 10);
   if (rate.every((R) => R === 0)) return "This picture is of one colour: σ² = 0, so R(D) = 0 at every D and T = 0.";
   if (gaussian.rate === 0) return "This target is coarser than the picture’s own variance: R(D0) = 0, α is undefined, and T = 0.";

@@ -2,7 +2,7 @@
 // codes carry. `found` is the server's reply; D stands as decibels, 10 log10(4 / D).
 const TARGETS = props.targets;
 const Plot = (() => {
-  const EDGE = { left: 54, right: 16, top: 22, bottom: 38 };
+  const EDGE = { left: 54, right: 16, top: 32, bottom: 38 };
   const FLOOR = 10; // bits, the foot of the logarithmic axis
   const LOW = TARGETS[0];
   const HIGH = TARGETS.at(-1);
@@ -39,7 +39,6 @@ const Plot = (() => {
     const { x, y, ticks, right, base } = scales(svg, found, scale);
     const line = (values) => values.map((value, i) => `${x(TARGETS[i]).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
     const G = found.psnr_G;
-    const [at, anchor] = beside(x(G ?? HIGH), right, 6);
     const rows = ticks.map((v) => `<path class="axis" d="M${x(LOW)} ${y(v)}H${right}"/><text x="${x(LOW) - 7}" y="${y(v) + 4}" text-anchor="end">${bits(v)}</text>`);
     const columns = TARGETS.filter((v) => v % 5 === 0).map((v) => `<text x="${x(v)}" y="${base + 16}" text-anchor="middle">${v}</text>`);
     svg.querySelector(".fixed").innerHTML = `${rows.join("")}${columns.join("")}
@@ -48,7 +47,7 @@ const Plot = (() => {
       <path class="capacity" d="M${x(LOW)} ${y(found.capacity)}H${right}"/>
       <path class="globals" d="M${x(G ?? HIGH)} ${EDGE.top}V${base}"/>
       <path class="gaussian" d="M${line(found.rate)}"/><path class="water" d="M${line(found.water)}"/>
-      <text class="over" x="${at}" y="${EDGE.top + 44}" text-anchor="${anchor}">D<tspan dy="3" font-size="9">G</tspan><tspan dy="-3"> ${G === null ? "= 0" : `${G.toFixed(1)} dB`}</tspan></text>`;
+      <text class="over" x="${x(G ?? HIGH)}" y="${EDGE.top - 14}" text-anchor="middle">D<tspan dy="3" font-size="9">G</tspan><tspan dy="-3"> ${G === null ? "= 0" : `${G.toFixed(1)} dB`}</tspan></text>`;
   }
 
   function moving(svg, found, scale, psnr) {
@@ -57,7 +56,7 @@ const Plot = (() => {
     const i = TARGETS.indexOf(psnr);
     const known = Math.min(found.rate_G, found.rate[i]);
     const [label, anchor] = beside(at, right, 9);
-    const named = (low, high, name) => (y(low) - y(high) < 20 ? "" : `<text class="over" x="${label}" y="${(y(low) + y(high)) / 2 + 4}" text-anchor="${anchor}">${name}</text>`);
+    const named = (low, high, name) => (y(low) - y(high) < 28 ? "" : `<text class="over" x="${label}" y="${(y(low) + y(high)) / 2 + 4}" text-anchor="${anchor}">${name}</text>`);
     svg.querySelector(".moving").innerHTML = `
       <path class="alpha" d="M${at} ${base}V${y(known)}"/><path class="minimum" d="M${at} ${y(known)}V${y(found.rate[i])}"/>
       <circle class="gaussian" r="4.5" cx="${at}" cy="${y(found.rate[i])}"/><circle class="water" r="4.5" cx="${at}" cy="${y(found.water[i])}"/>

@@ -26,7 +26,7 @@ function labels(placed, right) {
     for (const [x, y, anchor] of spots) {
       const left = anchor === "start" ? x : anchor === "end" ? x - width : x - width / 2;
       const box = [left, y - 11, left + width, y + 3];
-      if (left >= EDGE.left && box[2] <= right && free(box)) {
+      if (left >= EDGE.left && box[2] <= right + EDGE.right && free(box)) {
         taken.push(box);
         return `<text x="${x}" y="${y}" text-anchor="${anchor}">${escaped(point.name)}</text>`;
       }

@@ -22,7 +22,7 @@ from analysis.view.files import source
 TABLE = ROOT / "assets" / "paper" / "table1.csv"
 LONGEST = "Hita"  # 569 tokens: what the paper's speed-up of 8.7 is against
 AXES = {
-    "throughput": "samples per second on an A100, fp32; more is better",
+    "throughput": "samples per second, A100; more is better",
     "gfid": "gFID; less is better",
     "rfid": "rFID; less is better",
     "tokens": "tokens of a picture",

@@ -96,6 +96,7 @@ def test_a_finger_drags_the_target_on_a_phone(open_page):
         open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     )
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(phone.locator("#theory-table .point.tatok text")).to_contain_text("TaTok")
     x, y = grip(phone)
     before = float(phone.locator(HANDLE).get_attribute("aria-valuenow"))
     touch = phone.context.new_cdp_session(phone)
