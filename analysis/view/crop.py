@@ -16,6 +16,8 @@ from analysis.view.files import source
 from tatok.images import BadImage
 
 PREVIEW_SIDE = 480  # pixels
+# Pictures are read one after the other; "multiple" keeps Gradio from dropping events.
+READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,32 @@ def uploaded(payload: object, folder: str) -> str | None:
     except (TypeError, ValueError, OSError, RuntimeError):
         pass  # no text, a null byte, a name too long, a loop of links
     raise BadImage("The picture has to be uploaded.")
+
+
+def own_picture(engine: Engine, upload: gr.Image, session: gr.State, view: gr.HTML) -> None:
+    """Wire `upload`: the file goes to `session` as Accepted, its name to `uploaded` of `view`."""
+
+    def choose(payload: object):
+        try:
+            path = uploaded(payload, upload.GRADIO_CACHE)
+            if path is None:
+                return gr.skip(), gr.skip(), gr.skip()
+            accepted, _ = accept(engine, path)
+        except BadImage as error:
+            gr.Warning(str(error))
+            return gr.skip(), gr.skip(), None
+        name = {"id": accepted.id, "name": Path(path).stem[:40]}
+        return accepted, gr.HTML(uploaded=name), None
+
+    upload.input(
+        choose,
+        upload,
+        [session, view, upload],
+        preprocess=False,
+        api_visibility="private",
+        show_progress="hidden",
+        **READ,
+    )
 
 
 def crop_view(head: str) -> gr.HTML:

@@ -12,7 +12,7 @@ from gradio.components import Component
 from analysis.generation import Generation
 from analysis.results import BadResult, load, path_of
 from analysis.view import generate_endpoint, generate_text
-from analysis.view.crop import Accepted, uploaded
+from analysis.view.crop import READ, Accepted, uploaded
 from analysis.view.engine import Engine
 from analysis.view.generate_knobs import Knobs, class_knob, knobs, values
 from analysis.view.generate_settings import (
@@ -25,7 +25,7 @@ from analysis.view.generate_settings import (
 )
 from analysis.view.generate_view import frames, generate_view
 from analysis.view.painter import Painter, Sources
-from analysis.view.source_view import READ, Picked, painted, picture, taken
+from analysis.view.source_view import Picked, painted, picture, taken
 from analysis.view.state import BadSetting
 from analysis.view.tokenize import Stage
 from tatok import BadCheckpoint, BadImage, MaskGIT

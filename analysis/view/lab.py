@@ -12,7 +12,7 @@ from analysis.decomposition import FACTORS, RESPONSES
 from analysis.evaluate import BadData
 from analysis.places import order
 from analysis.view import lab_results, studio
-from analysis.view.crop import Accepted, accept, upload_field, uploaded
+from analysis.view.crop import Accepted, own_picture, upload_field
 from analysis.view.engine import Engine, Square
 from analysis.view.files import source
 from analysis.view.inspector import ASIDE
@@ -35,7 +35,6 @@ LEAD = (
     "these pictures or on one of yours.</p>"
 )
 SCRIPTS = ("lab_charts.js", "lab_selection.js", "lab_runs.js", "lab_change.js", "lab.js")
-READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
 # Streams of the generators that break ties: of `bias.placement`, and another for what was changed,
 # so that tied patches do not look as if they had stayed.
 BEFORE, AFTER = 3, 12
@@ -69,29 +68,9 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
     def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
         return answer(bench, files, accepted, event._data)
 
-    def choose(payload: object):
-        try:
-            path = uploaded(payload, upload.GRADIO_CACHE)
-            if path is None:
-                return gr.skip(), gr.skip(), gr.skip()
-            accepted, _ = accept(engine, path)
-        except BadImage as error:
-            gr.Warning(str(error))
-            return gr.skip(), gr.skip(), None
-        name = {"id": accepted.id, "name": Path(path).stem[:40]}
-        return accepted, gr.HTML(uploaded=name), None
-
     asked = view.lab(ask, session, view, **ASIDE, **TRIGGER)
     asked.failure(fn=None, js=failed(CHANNEL), api_visibility="private")
-    upload.input(
-        choose,
-        upload,
-        [session, view, upload],
-        preprocess=False,
-        api_visibility="private",
-        show_progress="hidden",
-        **READ,
-    )
+    own_picture(engine, upload, session, view)
     lab_results.build(results)
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from analysis.view.crop import Accepted, upload_field, uploaded
+from analysis.view.crop import READ, Accepted, upload_field, uploaded
 from analysis.view.engine import Engine
 from analysis.view.files import source
 from analysis.view.generate_view import png_url
 from tatok import BadImage
 
-READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -11,14 +11,13 @@ import gradio as gr
 
 from analysis.theory import demand
 from analysis.view import studio, theory_results, theory_table
-from analysis.view.crop import Accepted, accept, upload_field, uploaded
+from analysis.view.crop import Accepted, own_picture, upload_field
 from analysis.view.engine import CACHED, Engine, Square
 from analysis.view.files import source
 from analysis.view.inspector import ASIDE
 from analysis.view.lab_question import Subject
 from analysis.view.patch_view import rgb_base64
 from analysis.view.questions import TRIGGER, failed
-from analysis.view.source_view import READ
 from analysis.view.state import BadSetting, parse_whole
 from tatok import BadImage
 from tatok.quality import RANGE
@@ -66,29 +65,9 @@ def build(engine: Engine, examples: list[Path], folder: Path) -> None:
     def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
         return answer(rates, files, accepted, event._data)
 
-    def choose(payload: object):
-        try:
-            path = uploaded(payload, upload.GRADIO_CACHE)
-            if path is None:
-                return gr.skip(), gr.skip(), gr.skip()
-            accepted, _ = accept(engine, path)
-        except BadImage as error:
-            gr.Warning(str(error))
-            return gr.skip(), gr.skip(), None
-        name = {"id": accepted.id, "name": Path(path).stem[:40]}
-        return accepted, gr.HTML(uploaded=name), None
-
     asked = view.theory(ask, session, view, **ASIDE, **TRIGGER)
     asked.failure(fn=None, js=failed(CHANNEL), api_visibility="private")
-    upload.input(
-        choose,
-        upload,
-        [session, view, upload],
-        preprocess=False,
-        api_visibility="private",
-        show_progress="hidden",
-        **READ,
-    )
+    own_picture(engine, upload, session, view)
     theory_results.build(engine.model.fingerprint, folder)
     theory_table.build(folder)
 

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from analysis.view import compare, export, inspector, play, stories, studio
-from analysis.view.crop import Accepted, accept, crop_view, upload_field, uploaded
+from analysis.view.crop import READ, Accepted, accept, crop_view, upload_field, uploaded
 from analysis.view.engine import Engine
 from analysis.view.files import source
 from analysis.view.patch_view import patch_view, reply
@@ -18,8 +18,6 @@ from analysis.view.picker import picker
 from analysis.view.questions import TRIGGER, answer, failed
 from tatok import BadImage
 
-# "multiple" keeps Gradio from dropping events; pictures are read one after the other, in order.
-READ = {"concurrency_limit": 1, "concurrency_id": "read", "trigger_mode": "multiple"}
 PRIVATE = {"api_visibility": "private"}
 MODEL = {"concurrency_limit": 2, "concurrency_id": "model"}
 
