@@ -238,7 +238,7 @@ def test_everything_by_keyboard_alone(tab):
     assert state(tab)["epsilon"] == pytest.approx(0.06)
     press_to(tab, "#play summary")
     tab.keyboard.press("Enter")
-    assert state(tab)["play"]
+    tab.wait_for_function("Studio.settings.play")  # the toggle event comes a moment later
     press_to(tab, "#play [data-action=play]")
     tab.keyboard.press("Space")
     expect(tab.locator('#play [data-text="frame"]')).to_contain_text("dB", timeout=SLOW)
