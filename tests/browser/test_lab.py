@@ -96,7 +96,7 @@ def test_a_roll_is_compared_by_place_and_by_content(tab, engine):
     x = patterns(config.image_size)["gradient"]
     change = counterfactuals.roll(x, config, 0, 3)
     before, after = (
-        engine.measure(Square.of(pixels), config.k, config.estimator, None).entropy
+        engine.measure(Square.of(pixels), config.k, "residual", None).entropy
         for pixels in (x, change.pixels)
     )
     keep = []
