@@ -48,6 +48,7 @@ def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
                 theory.build(engine, pictures, results)
         if drawn is not None:
             generate.sends(drawn, tabs, "tokenize", stage)
+        page.link_tabs(demo, tabs)
         page.weights_line(model, TaTok.training_record(weights))
         endpoint.build(engine)
     return demo.queue(max_size=64)

@@ -111,6 +111,8 @@ def _checked(path: Path) -> list[zipfile.ZipInfo]:
 
 def _check(entry: zipfile.ZipInfo) -> None:
     name, raw = plain(entry.filename), entry.orig_filename.replace("\\", "/")
+    if not PurePosixPath(raw).parts:
+        raise BadArchive("The archive holds a file without a name.")
     if raw.startswith("/") or ".." in raw.split("/") or raw[1:2] == ":" or "\0" in raw:
         raise BadArchive(f"The archive names a place outside itself: {name}.")
     kind = stat.S_IFMT(entry.external_attr >> 16)

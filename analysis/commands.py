@@ -72,6 +72,8 @@ def run_codecs(args: argparse.Namespace, argv: Sequence[str]) -> None:
 
 def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Count and time the generator at the paper's lengths."""
+    if args.batch < 1:
+        raise BadData(f"A batch holds 1 picture or more, not {args.batch}.")
     results.check_writable(args.out)
     made = speed.measure(args.size, args.batch, _device(), argv)
     results.save(made, results.path_of("speed", args.out))

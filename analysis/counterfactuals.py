@@ -286,7 +286,11 @@ def plan(model: TaTok, x: Tensor, seed: int = 0) -> dict[str, tuple[TaTok, Chang
 def measure(
     model: TaTok, images: Tensor, k: int | None = None, epsilon: float = 0.15, seed: int = 0
 ) -> tuple[Row, ...]:
-    """Every change of `plan` by every estimator, means over images with bootstrap intervals."""
+    """Every change of `plan` by every estimator, means over images with bootstrap intervals.
+
+    `shuffle` and `permute` are one permutation of seed `seed`, the same for all images: their
+    intervals do not speak of other permutations.
+    """
     names = tuple(ESTIMATORS)
     changes = plan(model, images, seed)
     rows = []

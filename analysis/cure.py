@@ -1,7 +1,8 @@
 """What it costs or gains to take the place out of the selection, or to keep the edges always.
 
 All ways keep the same N, so that only the choice of places differs. DTF as the paper has it is the
-reference.
+reference. Where fewer than N patches have any H, as often by `rate`, the rest are drawn at random,
+the same for all ways: the paper's rule (lower index first) would fill up from the top of the image.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from analysis.controls import colours, noises, patterns, random_rolls
 from analysis.evaluate import table
 from analysis.extractors import FeatureExtractor
 from analysis.metrics import collect_features
-from analysis.places import entropies, mean_estimate
+from analysis.places import entropies, mean_estimate, untied
 from analysis.provenance import Provenance
 from analysis.results import Estimate, shown
+from tatok.data import seeded
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import RULES, Correction
 from tatok.quality import psnr
@@ -148,14 +150,15 @@ def measure(
     parts: list[list[Measured]] = [[] for _ in cases]
     originals = []
     with tqdm(total=len(images) * len(cases), unit="image", dynamic_ncols=True) as bar:
-        for x in images.split(batch):
+        for part, x in enumerate(images.split(batch)):
             originals.append(collect_features([x], extractor))
             encoding = model.encode(x, k)
             evidence = {name: model.measure(encoding, name) for name in estimators}
             for case, (estimator, N, way, correction) in enumerate(cases):
-                selection = model.filter(
-                    encoding, evidence[estimator], 0.0, way.policy, N, correction=correction
-                )
+                H = evidence[estimator].entropy
+                H = untied(H if correction is None else correction(H), seeded(seed, 14, part))
+                ranked = replace(evidence[estimator], entropy=H, rank=H)
+                selection = model.filter(encoding, ranked, 0.0, way.policy, N)
                 y = model.decode(model.quantize(encoding, selection))
                 outer = selection.keep[:, columns].sum(dim=1) / N
                 parts[case].append((psnr(x, y), collect_features([y], extractor), outer))

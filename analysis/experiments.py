@@ -93,19 +93,27 @@ def fill(
 
 
 def run(plan: Plan, images: Images, runner: Runner, work: Work, origin: Provenance) -> Experiment:
-    """Measure a plan, or what is missing of it, with a bar that tells the time left."""
+    """Measure a plan, or what is missing of it, with bars that tell the time left."""
     settings = plan.settings
     total = len(images) * len(settings)
     done = total - work.images_missing(settings)
     with tqdm(total=total, initial=done, desc=plan.id, unit="image", dynamic_ncols=True) as bar:
         fill(work, images, settings, runner, bar.update)
-    return tabulate(plan, work, runner, origin)
+    with tqdm(total=len(settings), desc="statistics", unit="setting", dynamic_ncols=True) as bar:
+        return tabulate(plan, work, runner, origin, bar.update)
 
 
-def tabulate(plan: Plan, work: Work, runner: Runner, origin: Provenance) -> Experiment:
+def tabulate(
+    plan: Plan,
+    work: Work,
+    runner: Runner,
+    origin: Provenance,
+    progress: Callable[[int], object] = lambda n: None,
+) -> Experiment:
     """The experiment from what is in `work`: from the chunks that every setting has been through.
 
     So what a stopped run leaves is an experiment, too, of fewer images. ValueError if that is none.
+    `progress` is told of each setting; what it raises passes on.
     """
     starts = [start for start in work.starts if work.whole(plan.settings, start)]
     if not starts:
@@ -114,11 +122,12 @@ def tabulate(plan: Plan, work: Work, runner: Runner, origin: Provenance) -> Expe
     with watch("statistics"):
         features, seconds = work.originals(starts)
         originals, points = Originals(features), {}
-    for setting in tqdm(plan.settings, desc="statistics", unit="setting", dynamic_ncols=True):
+    for setting in plan.settings:
         result = work.result(setting, starts)
         with watch("statistics"):
             points[setting] = _point(setting, result, originals, runner)
         seconds += result.seconds
+        progress(1)
     n, config = len(features), runner.model.config
     series = tuple(
         Series(curve.name, tuple(replace(points[s], x=x) for x, s in curve.points))

@@ -1,4 +1,4 @@
-"""Result files as plotly figures and as CSV. Pure: reads no file and knows nothing of Gradio.
+"""Result files as plotly figures. Pure: reads no file and knows nothing of Gradio.
 
 Only what plotly.js 3.3 knows is used, since that is what Gradio 6 brings along. Backgrounds are
 transparent; the page gives the text its colour.
@@ -6,10 +6,8 @@ transparent; the page gives the text its colour.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import wrap
 
 import plotly.graph_objects as go
 
@@ -25,6 +23,16 @@ CLEAR = "rgba(0,0,0,0)"
 GRID = "rgba(128,128,128,0.22)"
 OWN, RATE = "own", "bits_per_pixel"  # axes of an experiment: the one it is made for, and the rate
 BYTES = [round(10**e * d) for e in range(1, 6) for d in (1, 2, 5)]  # where an axis has labels
+LETTERS = 46  # of a line in the legend: as many as a phone shows
+LEGEND = {  # at the bottom, in room of its own
+    "orientation": "h",
+    "xref": "container",
+    "x": 0,
+    "yref": "container",
+    "y": 0,
+    "yanchor": "bottom",
+    "tracegroupgap": 0,
+}
 POLICIES = "fig5"  # the id of the experiment whose x counts policies
 
 Result = Experiment | Codecs
@@ -83,15 +91,6 @@ def draw(result: Result, measure: str, axis: str) -> Drawing:
     return Drawing(_curves(result, measure, axis, x, y), mark)
 
 
-def to_csv(result: Result) -> str:
-    """Every number of the file but the replicates; the first line, a comment, says how it came."""
-    out = io.StringIO()
-    out.write(f"# {result.provenance.line()}\n")
-    rows = _codec_rows(result) if isinstance(result, Codecs) else _experiment_rows(result)
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
-
-
 # --- the figures of the paper ----------------------------------------------------------------
 
 
@@ -127,7 +126,7 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
         x=xs,
         y=[e.value for e in estimates],
         mode="lines+markers" if len(xs) > 1 else "markers",
-        name=series.name,
+        name=_legend(series.name),
         line={"color": colour, "width": 2},
         marker={"color": colour, "size": 7},
         error_y=_bars(estimates, colour) if len(xs) == 1 else None,
@@ -143,16 +142,18 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
 def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
     """Fig. 5: a place on the x-axis for each policy, side by side what the series have there."""
     figure = _figure(x, y)
-    figure.update_layout(scattermode="group", scattergap=0.35)
+    figure.update_layout(scattermode="group", scattergap=0.35, height=560)  # long labels
     names = list(dict.fromkeys(p.setting.label for s in result.series for p in s.points))
+    every: list[Estimate] = []
     for colour, series in zip(COLOURS, result.series, strict=False):
         estimates = [_estimate(point, measure) for point in series.points]
         labels = [point.setting.label for point in series.points]
+        every += estimates
         figure.add_scatter(
             x=labels,
             y=[e.value for e in estimates],
             mode="markers",
-            name=series.name,
+            name=_legend(series.name),
             marker={"color": colour, "size": 8},
             error_y=_bars(estimates, colour),
             offsetgroup=series.name,
@@ -163,6 +164,7 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_xaxes(categoryorder="array", categoryarray=names, range=[-0.6, len(names) - 0.4])
+    figure.update_yaxes(range=_span([v for e in every for v in (e.value, e.low, e.high)]))
     if measure == "fd":
         _overlay(figure, paper.OVERLAYS[POLICIES], result)
     return _marked(figure)
@@ -171,7 +173,9 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
 def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> None:
     """The paper's points on axes of their own: y at the right; x above where it counts patches."""
     title = {"text": paper.LABEL, "font": {"color": GREY}}
-    scale = {"type": "log", "dtick": 1} if overlay.logarithmic else {"rangemode": "tozero"}
+    scale = {"type": "log", "dtick": 1}
+    if not overlay.logarithmic:
+        scale = {"range": _span([y for curve in overlay.curves for _, y in curve.points])}
     figure.update_layout(
         yaxis2={
             "title": title,
@@ -196,7 +200,7 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
                 "zeroline": False,
                 "tickfont": {"color": GREY},
             },
-            margin={"t": 52},
+            margin={"t": 60},
         )
     elif result.id != POLICIES:  # the paper's x goes on where our weights end
         figure.update_xaxes(range=_padded(max(p.x for s in result.series for p in s.points)))
@@ -292,36 +296,6 @@ def _told_codec(point: CodecPoint) -> str:
     )
 
 
-# --- CSV -------------------------------------------------------------------------------------
-
-
-def _experiment_rows(result: Experiment) -> Iterable[list]:
-    counted = ["N", "N deviation", "bits", "bits per pixel"]
-    labels = ("PSNR, dB", result.fd_label, result.kid_label)
-    yield ["series", f"x: {result.x}", "policy", "k", *counted, *_bounds(labels)]
-    for series in result.series:
-        for p in series.points:
-            setting = [series.name, p.x, p.setting.label, p.setting.k]
-            size = [p.count, p.count_deviation, p.bits, p.bits_per_pixel]
-            yield [*setting, *size, *_numbers(p.psnr, p.fd, p.kid)]
-
-
-def _codec_rows(result: Codecs) -> Iterable[list]:
-    measured = _bounds(("PSNR, dB", "Lite0 distance"))
-    yield ["coder", "quality or ε", "side, px", "file bytes", "payload bytes", *measured]
-    for p in result.points:
-        size = [p.coder, p.knob, p.side, p.file_bytes, p.payload_bytes]
-        yield [*size, *_numbers(p.psnr, p.distance)]
-
-
-def _bounds(labels: Iterable[str]) -> list[str]:
-    return [f"{label}{end}" for label in labels for end in ("", ", low", ", high")]
-
-
-def _numbers(*estimates: Estimate) -> list[float | None]:
-    return [number for e in estimates for number in (e.value, e.low, e.high)]
-
-
 # --- what all figures share ------------------------------------------------------------------
 
 
@@ -337,7 +311,7 @@ def _figure(x: str, y: str) -> go.Figure:
             "font": {"size": 12},
             "hovermode": "closest",
             "hoverlabel": {"align": "left"},
-            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+            "legend": LEGEND,
             "xaxis": {"title": {"text": x}, **axis},
             "yaxis": {"title": {"text": y}, **axis},
         }
@@ -383,6 +357,18 @@ def _faint(colour: str) -> str:
 
 def _padded(high: float) -> list[float]:
     return [-0.04 * high, 1.04 * high]
+
+
+def _span(values: list[float | None]) -> list[float]:
+    """A range that holds all that are known, with a margin: plotly begins groups of points at 0."""
+    low, high = (end(v for v in values if v is not None) for end in (min, max))
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return [low - margin, high + margin]
+
+
+def _legend(name: str) -> str:
+    """The name of a series in lines that a phone can show."""
+    return "<br>".join(wrap(name, LETTERS))
 
 
 def _label(choices: tuple[Choice, ...], key: str) -> str:

@@ -130,6 +130,8 @@ def training_features(
             parts.append(extractor(load_image(file.path, size=size)).features)
         except BadImage as error:
             log.warning("skipped: %s", error)
+    if not parts:
+        raise BadData("None of the training pictures can be read.")
     features = torch.cat(parts)
     if path:
         cache.mkdir(parents=True, exist_ok=True)

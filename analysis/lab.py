@@ -17,7 +17,7 @@ from analysis.evaluate import find, read_list
 from analysis.extractors import Lite0
 from analysis.metrics import rfd_label
 from analysis.provenance import ROOT, Provenance, describe_list, provenance
-from analysis.results import check_writable, save
+from analysis.results import BadResult, check_writable, save
 from tatok.data import ImageFile, list_images, load_batch, spread
 from tatok.entropy import ESTIMATORS
 from tatok.images import load_image
@@ -128,6 +128,8 @@ def _model(
 ) -> tuple[TaTok, Provenance]:
     if args.out:
         check_writable(args.out.parent)
+        if args.out.is_dir():
+            raise BadResult(f"{args.out} is a folder, not a file.")
     model, record = TaTok.from_pretrained(weights), TaTok.training_record(weights)
     data = describe_list(args.list, n)
     return model, provenance(model, record, data, args.seed, extractor, argv)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isqrt
 
 import torch
 from torch import Tensor
@@ -71,24 +70,19 @@ def order(entropy: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled.gather(1, ranks)
 
 
+def untied(entropy: Tensor, generator: torch.Generator) -> Tensor:
+    """`order` as entropies without ties, (B, M): M at its first place, 1 at its last."""
+    B, M = entropy.shape
+    ranks = torch.arange(M, 0, -1, dtype=entropy.dtype).expand(B, M)
+    return torch.zeros_like(entropy).scatter(1, order(entropy, generator), ranks)
+
+
 def roll_table(grid: int) -> Tensor:
     """Which content stands where: [r, p] is the upright place of what roll r shows at p, (M, M)."""
     line = torch.arange(grid)
     back = (line[None] - line[:, None]) % grid  # [d, p] = p - d
     table = back[:, None, :, None] * grid + back[None, :, None, :]  # [dy, dx, row, column]
     return table.reshape(grid * grid, grid * grid)
-
-
-def by_column(values: Tensor) -> Tensor:
-    """Means over the columns of a map, (..., M) -> (..., g)."""
-    g = isqrt(values.shape[-1])
-    return values.unflatten(-1, (g, g)).mean(dim=-2)
-
-
-def by_row(values: Tensor) -> Tensor:
-    """Means over the rows of a map, (..., M) -> (..., g)."""
-    g = isqrt(values.shape[-1])
-    return values.unflatten(-1, (g, g)).mean(dim=-1)
 
 
 def mean_estimate(values: Tensor, seed: int = 0) -> Estimate:

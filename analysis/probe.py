@@ -126,10 +126,12 @@ class RawCodes:
 @torch.no_grad()
 def network_features(model: TaTok, images: Tensor, batch: int = 16) -> dict[str, Tensor]:
     """FEATURES of the model's patches, (n, M) or (n, M, d) each."""
-    book = model.patch_codebook
-    tokens = torch.cat([model.encode(x).patches for x in images.split(batch)])
-    latents = book.down(tokens)
-    return _named(book.nearest(latents), book.codes, latents, tokens)
+    encodings = [model.encode(x) for x in images.split(batch)]
+    made = [model.quantize_patches(encoding) for encoding in encodings]
+    codes = torch.cat([q.codes for q in made])
+    latents = torch.cat([q.latents for q in made])
+    tokens = torch.cat([encoding.patches for encoding in encodings])
+    return _named(codes, model.patch_codebook.codes, latents, tokens)
 
 
 def _named(codes: Tensor, vectors: Tensor, latents: Tensor, tokens: Tensor) -> dict[str, Tensor]:

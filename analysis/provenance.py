@@ -20,7 +20,11 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Data:
-    """Which images: the list's file name, SHA-256 of its bytes, and how many of its N were used."""
+    """Which images: what they are called, a SHA-256, and how many were used.
+
+    The hash is of the list's bytes, one name a line; of one's own pictures on the page, which have
+    no lasting names, of the files' bytes.
+    """
 
     list: str
     sha256: str

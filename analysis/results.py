@@ -114,8 +114,11 @@ def check_writable(folder: Path) -> None:
 
 
 def save(result: object, path: Path) -> None:
-    """Write a dataclass as JSON, whole or not at all; ValueError for a NaN or an infinity."""
-    text = json.dumps(asdict(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write a dataclass as JSON, whole or not at all; BadResult for a NaN or an infinity."""
+    try:
+        text = json.dumps(asdict(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise BadResult(f"{path.name} would hold a NaN or an infinity: it is not saved.") from error
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

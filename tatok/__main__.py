@@ -20,7 +20,7 @@ from tatok.filtering import POLICIES
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image, to_pil
 from tatok.losses import GeneratorLoss, LossWeights
-from tatok.pretrained import BadCheckpoint
+from tatok.pretrained import BadCheckpoint, Pretrained
 from tatok.report import report
 from tatok.sampling import SamplingOptions, Step
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
@@ -92,8 +92,10 @@ def draw(args: argparse.Namespace, tokenizer: TaTok, generator: MaskGIT) -> Iter
         tokens = copies(args.globals_of, tokenizer, args.n)
         return vary_patches(tokenizer, generator, tokens, args.label, args.count, **options)
     if args.patches_of:
-        if args.count is not None:
-            raise ValueError("--count has no part in --patches-of: the patches stay.")
+        if args.count is not None or "epsilon" in options:
+            raise ValueError(
+                "--count and --epsilon have no part in --patches-of: the patches stay."
+            )
         tokens = copies(args.patches_of, tokenizer, args.n)
         return vary_globals(generator, tokens, args.label, **options)
     rule = generator.entropy_of(tokenizer)
@@ -114,8 +116,11 @@ def train_tokenizer(args: argparse.Namespace) -> None:
     """Train, resume, or go on from weights."""
     from tatok.train_tokenizer import run  # not needed, and slow to import, for the other verbs
 
+    asked = dataclasses.asdict(SIZES[args.size]) if args.size else {}
+    asked |= chosen(args, TokenizerConfig)
+    check_shape(args, TaTok, asked)
     run(
-        config=dataclasses.replace(SIZES[args.size], **chosen(args, TokenizerConfig)),
+        config=dataclasses.replace(SIZES["demo"], **asked),
         options=RunOptions(**chosen(args, RunOptions)),
         weights=LossWeights(**chosen(args, LossWeights, "w_")),
         data=args.data,
@@ -129,16 +134,38 @@ def train_generator(args: argparse.Namespace) -> None:
     """Train, resume, or go on from weights."""
     from tatok.train_generator import run
 
+    check_shape(args, MaskGIT, GENERATOR_SIZES[args.size] if args.size else {})
     run(
-        size=args.size,
+        size=args.size or "demo",
         tokenizer=args.tokenizer,
         options=RunOptions(**chosen(args, RunOptions)),
         loss=GeneratorLoss(**chosen(args, GeneratorLoss, "w_")),
         data=args.data,
         val=args.val,
         init=args.init,
-        names=dict(pair.split("=", 1) for pair in args.names if "=" in pair),
+        names=class_names(args.names),
     )
+
+
+def check_shape(args: argparse.Namespace, kind: type[Pretrained], asked: dict) -> None:
+    """ValueError where the flags ask for another shape than the weights to go on from have."""
+    source = args.out if getattr(args, "resume", False) else args.init
+    if source is None:
+        return
+    config = kind.saved_config(source)
+    for name, value in asked.items():
+        if getattr(config, name) != value:
+            raise ValueError(
+                f"The weights in {source} have {name} = {getattr(config, name)!r}, and the flags "
+                f"ask for {value!r}."
+            )
+
+
+def class_names(pairs: list[str]) -> dict[str, str]:
+    """FOLDER=NAME, … -> the name of each folder's class; ValueError for anything else."""
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise ValueError(f"--names takes FOLDER=NAME, not {wrong[0]}.")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @torch.inference_mode()
@@ -190,7 +217,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
 
 def add_data_options(parser: argparse.ArgumentParser, sizes: Iterable[str]) -> None:
     """What both kinds of training share."""
-    parser.add_argument("--size", choices=sizes, default="demo")
+    parser.add_argument("--size", choices=sizes, help="default: demo")
     parser.add_argument("--data", nargs="+", required=True, help="folders of images")
     parser.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
     parser.add_argument("--init", help="weights to go on from, in the same schedule")

@@ -68,7 +68,12 @@ def measure(size: str, what: str, total: int, batch: int, steps: int, device: st
 
 
 def compare(sizes: list[str], own: int | None, batch: int, steps: int, device: str) -> list[Cost]:
-    """All rows of some sizes in one run; `own` is k + N as DTF gives it for real pictures."""
+    """All rows of some sizes in one run; `own` is k + N as DTF gives it for real pictures.
+
+    Raises ValueError for a batch or a number of steps below 1.
+    """
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, not {batch}.")
     rows = []
     for size in sizes:
         wanted = [(f"{t} tokens", t) for t in TOTALS]

@@ -46,6 +46,13 @@ class Canvas:
         """No patch tokens in some rows (B,) bool: their places become padding."""
         return replace(self, places=self.places.masked_fill(rows[:, None], PADDING))
 
+    def rows(self, index: Tensor) -> Canvas:
+        """Some rows, with no more padding than the longest of them needs."""
+        places = self.places[index]
+        L = int((places != PADDING).sum(dim=1).max())
+        codes = self.patch_codes[index, :L]
+        return Canvas(self.labels[index], self.global_codes[index], codes, places[:, :L])
+
     def to(self, device: torch.device) -> Canvas:
         """The same on another device."""
         return Canvas(*(value.to(device) for value in vars(self).values()))

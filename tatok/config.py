@@ -10,6 +10,15 @@ from typing import Literal
 Layout = Literal["sequence", "grid"]
 
 
+def check_widths(dim: int, heads: int, head_dim: int) -> None:
+    """ValueError unless attention heads, and sines and cosines of two axes, divide the widths."""
+    if min(dim, heads, head_dim) < 1 or dim % heads or dim % 4 or head_dim % 4:
+        raise ValueError(
+            f"dim = {dim} must be a multiple of 4 and of heads = {heads}, and the width of the "
+            f"head beside it, {head_dim}, of 4."
+        )
+
+
 @dataclass(frozen=True)
 class TokenizerConfig:
     """Everything that fixes the shape and the defaults of a tokenizer; saved beside its weights.
@@ -33,12 +42,15 @@ class TokenizerConfig:
     predictor_dim: int = 128  # width of the head that predicts patches from G (entropy)
     thumbnail: int = 4  # side of the holistic descriptor G(x) of L_glob
     layout: Layout = "grid"
+    predictive: bool = False  # patch codes are of what G does not predict (needs layout `grid`)
     estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
     target_psnr: float = 20.0  # dB; sets D0 of the `rate` estimator
 
     def __post_init__(self) -> None:
         if self.layout not in ("sequence", "grid"):
             raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
+        if self.predictive and self.layout != "grid":
+            raise ValueError("predictive needs layout 'grid': a packed token has lost its place.")
         if not 0 <= self.overlap < 1:
             raise ValueError(f"overlap must lie in [0, 1), not {self.overlap}.")
         if abs(self.patch_size * (1 - self.overlap) - self.stride) > 1e-9 or self.stride < 1:
@@ -49,6 +61,7 @@ class TokenizerConfig:
             )
         if not 0 <= self.k <= self.k_max:
             raise ValueError(f"k = {self.k} is not in 0..k_max = {self.k_max}.")
+        check_widths(self.dim, self.heads, self.predictor_dim)
 
     @property
     def stride(self) -> int:
@@ -100,6 +113,7 @@ class GeneratorConfig:
         object.__setattr__(self, "classes", tuple(self.classes))  # JSON has only lists
         if round(self.num_patches**0.5) ** 2 != self.num_patches:
             raise ValueError(f"num_patches {self.num_patches} is not a square.")
+        check_widths(self.dim, self.heads, self.place_dim)
 
     @property
     def grid(self) -> int:

@@ -67,6 +67,8 @@ class TrainingImages(Dataset):
     _order: tuple[int, list[int]] | None = None
 
     def __post_init__(self) -> None:
+        if not self.files:
+            raise EmptyFolder("No image is left to train on beside those that are held out.")
         # shared, because worker processes find out
         self._unreadable = torch.zeros(len(self.files), dtype=torch.bool).share_memory_()
 
@@ -132,9 +134,9 @@ def load_batch(files: list[ImageFile], size: int) -> Tensor:
         try:
             images.append(load_image(file.path, size=size))
         except BadImage as error:
-            log.warning("left out of the validation: %s", error)
+            log.warning("left out: %s", error)
     if not images:
-        raise EmptyFolder("None of the validation images can be read.")
+        raise EmptyFolder("None of these images can be read.")
     return torch.cat(images)
 
 

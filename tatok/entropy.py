@@ -1,7 +1,8 @@
 """Conditional entropy H(p_i | G): five estimators behind one interface; R(D) and T.
 
-An estimator is a function (model, encoding) -> (B, M), non-negative, with its unit beside its name
-in ESTIMATORS. G is what the decoder will have: the quantized, active global tokens.
+An estimator is a function (model, encoding) -> (B, M), with its unit beside its name in ESTIMATORS;
+H is it clamped at 0 (`TaTok.measure`): below 0, G suffices by more than enough. G is what the
+decoder will have: the quantized, active global tokens.
 """
 
 from __future__ import annotations
@@ -87,40 +88,34 @@ def complexity(patches: Tensor) -> Tensor:
 
 
 def gaussian(model: TaTok, encoding: Encoding) -> Tensor:
-    """(b) max(0, -log2 q(p_i | G) - d_p log2 Delta): bits at the quantizer's resolution."""
+    """(b) -log2 q(p_i | G) - d_p log2 Delta: bits at the quantizer's resolution."""
     mean, log_variance = model.predictor.gaussian(model.predict(encoding))  # (B, M, d_p)
     z = model.patch_codebook.down(encoding.patches)
     nll = gaussian_nll(z, mean, log_variance) / math.log(2)
-    return (nll - z.shape[2] * model.patch_codebook.delta.log2()).clamp(min=0)
+    return nll - z.shape[2] * model.patch_codebook.delta.log2()
 
 
 def code(model: TaTok, encoding: Encoding) -> Tensor:
     """(c) -log2 p(q_i | G): surprisal in bits of the code that occurred."""
     log_p = model.predictor.log_p(model.predict(encoding))  # (B, M, K)
-    q = model.patch_codebook.nearest(model.patch_codebook.down(encoding.patches))
+    q = model.quantize_patches(encoding).codes
     return -log_p.gather(2, q[:, :, None])[:, :, 0] / math.log(2)
 
 
 def prior(model: TaTok, encoding: Encoding) -> Tensor:
     """(d) H(q_i | G) in bits: a function of G alone, so that places need not be sent."""
-    return prior_entropy(model, model.predict(encoding))
-
-
-def prior_entropy(model: TaTok, features: Tensor) -> Tensor:
-    """Entropy in bits of the predicted code distribution, (B, M, W) -> (B, M)."""
-    log_p = model.predictor.log_p(features)
-    return -(log_p.exp() * log_p).sum(dim=2) / math.log(2)
+    return model.place_entropy(model.quantize_globals(encoding).codes)
 
 
 def rate(model: TaTok, encoding: Encoding) -> Tensor:
-    """(e) R_i = (s^2 C / 2) log2 max(1, D_i(G) / D0): bits patch i needs beyond G to reach D0.
+    """(e) R_i = (s^2 C / 2) log2 D_i(G) / D0: bits patch i needs beyond G to reach D0.
 
     D_i(G): mean square error of the patch decoded from the global tokens alone. Assumes, like
     Eq. 18, independent pixels within the patch.
     """
     D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config)
     D0 = distortion(encoding.target_psnr)
-    return 0.5 * model.config.patch_dim * (D_i / D0).clamp(min=1).log2()
+    return 0.5 * model.config.patch_dim * (D_i / D0).clamp(min=1e-12).log2()
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,12 @@ ESTIMATORS: dict[str, Estimator] = {
 
 
 def distortion(psnr: float) -> float:
-    """D0 of a PSNR in dB, for x in [-1, 1] (peak to peak 2): 4 * 10^(-PSNR / 10)."""
+    """D0 of a PSNR in dB, for x in [-1, 1] (peak to peak 2): 4 * 10^(-PSNR / 10).
+
+    ValueError outside 0..100 dB: no such picture is worse, and none needs to be better.
+    """
+    if not 0 <= psnr <= 100:
+        raise ValueError(f"A target PSNR must lie in 0..100 dB, not {psnr}.")
     return 4 * 10 ** (-psnr / 10)
 
 

@@ -1,6 +1,7 @@
 """Dynamic Token Filtering (Alg. 1, Eq. 5-6) and the other selection policies.
 
-Pure functions, batch first, no loop over images or patches: entropy in, mask out.
+Pure functions, batch first: entropy in, mask out. None loops over images; `chain` alone takes its
+patches one by one.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ class Correction:
     """Takes the place's share out of the entropies; beyond the paper.
 
     bias (M,): b, the mean of H by place over images in which no place is special. "subtract":
-    max(0, H_i - (b_i - mean b)); "divide": H_i mean b / b_i. Either leaves the level of H, on which
-    N depends, and turns H = b into a constant. ValueError for another rule, or a b that the rule
-    cannot use.
+    max(0, H_i - (b_i - mean b)); "divide": H_i mean b / b_i. Either turns H = b into the constant
+    mean b and keeps the scale of H, though not exactly its sum: N by Eq. 6 may change a little.
+    ValueError for another rule, or a b that the rule cannot use.
     """
 
     bias: Tensor

@@ -37,7 +37,6 @@ class GeneratorLoss:
 
     label_smoothing: float = 0.1
     class_dropout: float = 0.1
-    unmasked_weight: float = 0.0  # of tokens that are not masked; 0: the loss is on masked ones
     epsilon_low: float = 0.02  # epsilon is drawn log-uniformly from here
     epsilon_high: float = 0.6
 
@@ -87,7 +86,7 @@ def predictor_nll(model: TaTok, made: Reconstruction, places: Tensor) -> tuple[T
     g = model.decoder.global_places(made.globals.tokens.detach()).detach()
     features = model.predictor(g)[:, places]  # (B, n, W)
     mean, log_variance = model.predictor.gaussian(features)
-    z = made.patches.latents.detach()[:, places]
+    z = (made.patches.latents + made.patches.mean).detach()[:, places]
     log_p = model.predictor.log_p(features)
     nll = gaussian_nll(z, mean, log_variance).mean() / z.shape[2]
     return nll, F.nll_loss(log_p.flatten(0, 1), made.patches.codes[:, places].flatten())

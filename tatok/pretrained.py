@@ -33,8 +33,15 @@ class Pretrained(nn.Module, ModelHubMixin):
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of SHA-256 over the half-precision weights: names the weights."""
-        digest = hashlib.sha256()
+        """First 16 hex digits of SHA-256 over configuration and half-precision weights.
+
+        Of the configuration what differs from the defaults, so that a field that is added later
+        does not rename weights that were made before.
+        """
+        usual = {field.name: field.default for field in dataclasses.fields(self.config)}
+        chosen = dataclasses.asdict(self.config).items()
+        changed = {name: value for name, value in chosen if value != usual[name]}
+        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().half().cpu().contiguous().numpy().tobytes())
@@ -82,6 +89,13 @@ class Pretrained(nn.Module, ModelHubMixin):
                 f"{Path(weights).name} does not fit its configuration: {str(error).splitlines()[0]}"
             ) from error
         return model.eval()
+
+    @classmethod
+    def saved_config(cls, folder: str | Path) -> object:
+        """The configuration beside the weights, without loading them."""
+        return from_dict(
+            cls.config_type, _read_meta(_locate(folder, f"{cls.stem}.json", None))["config"]
+        )
 
     @classmethod
     def training_record(cls, folder: str | Path) -> dict:

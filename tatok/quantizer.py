@@ -11,12 +11,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Quantized:
-    """tokens (B, L, D) for the decoder; codes (B, L) int64; latents and their codes (B, L, d)."""
+    """tokens (B, L, D) for the decoder; codes (B, L) int64; what is coded and its codes (B, L, d).
+
+    mean (B, L, d), or 0: what was taken from z before, so that z = latents + mean.
+    """
 
     tokens: Tensor
     codes: Tensor
     latents: Tensor
     quantized: Tensor
+    mean: Tensor | float = 0.0
 
 
 class Codebook(nn.Module):
@@ -51,18 +55,18 @@ class Codebook(nn.Module):
         """Index of the nearest code, (..., d) -> (...); ties: lower index first."""
         return nearest(latents.flatten(0, -2), self.codes).reshape(latents.shape[:-1])
 
-    def forward(self, tokens: Tensor) -> Quantized:
-        """(B, L, D) -> Quantized, gradients straight through to the latents."""
-        latents = self.down(tokens).float()  # (B, L, d)
+    def forward(self, tokens: Tensor, mean: Tensor | float = 0.0) -> Quantized:
+        """(B, L, D) -> Quantized of z - mean, gradients straight through to z; see `embed`."""
+        latents = self.down(tokens).float() - mean  # (B, L, d)
         with torch.autocast(latents.device.type, enabled=False):  # half precision mistakes codes
             codes = self.nearest(latents.detach())
         quantized = self.codes[codes]
         passed = latents + (quantized - latents).detach() if self.live else latents
-        return Quantized(self.up(passed), codes, latents, quantized)
+        return Quantized(self.up(passed + mean), codes, latents, quantized, mean)
 
-    def embed(self, codes: Tensor) -> Tensor:
-        """Codes (...) -> decoder tokens (..., D)."""
-        return self.up(self.codes[codes])
+    def embed(self, codes: Tensor, mean: Tensor | float = 0.0) -> Tensor:
+        """Codes (...) -> decoder tokens (..., D); mean (..., d) is added back to the codes."""
+        return self.up(self.codes[codes] + mean)
 
     @torch.no_grad()
     def update(self, latents: Tensor, codes: Tensor, generator: torch.Generator) -> None:

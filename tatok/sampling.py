@@ -120,10 +120,13 @@ def fill(
     """
     streams = [seeded(options.seed, first_row + row) for row in range(len(labels))]
     T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
+    places = "sent"
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
             entropy = None if entropy_of is None else entropy_of(global_codes)
             keep = model.choose_places(labels, global_codes, options.epsilon, count, entropy)
+            if entropy is not None and not (global_codes == MASKED).any():
+                places = "prior"  # the decoder finds them by the same codes
         canvas = _canvas(model, labels, global_codes, patch_codes, keep)
         masked = canvas.masked  # (B, k + L)
         drawable = masked.clone()
@@ -139,7 +142,7 @@ def fill(
             confidence, drawable, still_masked(length, step, steps, options.schedule)
         )
         made = _Fixed(canvas, codes, ln_p, fixed, model)
-        yield made.as_step(t, T, keep)
+        yield made.as_step(t, T, keep, places)
         global_codes = made.global_codes
         if keep is not None:
             patch_codes = made.patch_codes
@@ -272,11 +275,12 @@ class _Fixed:
         config = self.model.config
         return unpack(self.canvas.places, packed[:, config.k :], config.num_patches, empty)
 
-    def as_step(self, index: int, steps: int, keep: Tensor | None) -> Step:
+    def as_step(self, index: int, steps: int, keep: Tensor | None, places: str) -> Step:
         config = self.model.config
         new = self.codes.masked_fill(~self.fixed, MASKED)
         ln_p = self.ln_p.masked_fill(~self.fixed, 0.0)
-        tokens = lambda g, p: Tokens(g, p, config.layout, config.codebook_size)  # noqa: E731
+        K = config.codebook_size
+        tokens = lambda g, p: Tokens(g, p, config.layout, K, places)  # noqa: E731
         return Step(
             index=index,
             steps=steps,

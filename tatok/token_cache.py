@@ -46,10 +46,11 @@ def cache_tokens(
 ) -> CachedTokens:
     """Encode every picture and its mirror image once; reuse what an earlier run left in `folder`.
 
-    The cache is named by the weights and the list of files, so that neither can be mistaken.
+    The cache is named by the tokenizer, the classes and the list of files, so that none of them can
+    be mistaken.
     """
-    names = "\n".join(f"{file.path}" for file in files)
-    key = hashlib.sha256(f"{tokenizer.fingerprint}\n{names}".encode()).hexdigest()[:16]
+    parts = [tokenizer.fingerprint, classes, [str(file.path) for file in files]]
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     path = folder / f"tokens-{key}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

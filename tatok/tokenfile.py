@@ -128,6 +128,8 @@ def places_by_rule(model: TaTok, rule: str, global_codes: Tensor, N: int) -> Ten
         return filtering.first(M, count)
     if rule == "prior":
         return filtering.top(model.place_entropy(global_codes), count)
+    if rule == "chain":
+        return filtering.chain(model.place_deviation(global_codes), model.correlation, count)
     return {"last": filtering.last, "uniform": filtering.uniform}[rule](M, count)
 
 

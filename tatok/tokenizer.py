@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -45,11 +47,16 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a selection rests on: entropy H (B, M) float64, T (B,) in bits, and the estimator."""
+    """What a selection rests on: entropy H (B, M) float64, T (B,) in bits, and the estimator.
+
+    rank (B, M): H before it was clamped at 0. It tells patches with H = 0 apart where a fixed
+    `count` asks for more than those with H > 0.
+    """
 
     entropy: Tensor
     minimum: Tensor
     estimator: str
+    rank: Tensor
 
 
 class Encoder(nn.Module):
@@ -80,11 +87,14 @@ class Encoder(nn.Module):
         for block in self.blocks:
             h = block(h)
         patches = h[:, k:]
+        if self.config.layout == "grid":
+            # The place was there for attention; a code should not have to carry it. In `sequence` a
+            # packed token has lost its place: its code must carry it, as the paper has it.
+            patches = patches - (self.position if visible is None else self.position[visible])
         if visible is not None:
-            patches = self.position.repeat(len(x), 1, 1)
-            patches[:, visible] = h[:, k:]
-        # The place was there for attention; a code should not have to carry it.
-        return patches - self.position, h[:, :k] - self.queries[:k]
+            seen, patches = patches, patches.new_zeros(len(x), len(visible), patches.shape[2])
+            patches[:, visible] = seen
+        return patches, h[:, :k] - self.queries[:k]
 
 
 class Decoder(nn.Module):
@@ -220,12 +230,12 @@ class TaTok(Pretrained):
             raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}.")
         if target_psnr is not None:
             encoding = replace(encoding, target_psnr=target_psnr)
-        H = ESTIMATORS[name].function(self, encoding).double()
-        T = H.new_zeros(len(H))
+        rank = ESTIMATORS[name].function(self, encoding).double()
+        T = rank.new_zeros(len(rank))
         if target_psnr is not None:
             y = self.decode_globals(encoding)
             T = entropy.minimum_information(encoding.pixels, y, target_psnr)
-        return Evidence(H, T, name)
+        return Evidence(rank.clamp(min=0), T, name, rank)
 
     def filter(
         self,
@@ -238,16 +248,16 @@ class TaTok(Pretrained):
         correction: Correction | None = None,
     ) -> Selection:
         """The rest of `select`: Alg. 1 on what was measured, and the policy's choice of places."""
-        H, T = evidence.entropy, evidence.minimum
+        H, T, rank = evidence.entropy, evidence.minimum, evidence.rank
         if correction is not None:
-            H = correction(H)
+            H = rank = correction(H)
         found = filtering.dtf(H, epsilon, T)
         N, tau = found.count, found.threshold
         binding = filtering.binding(T, found.total, epsilon)
         if count is not None:
             N, tau = self._counts(count, H), torch.full_like(tau, torch.nan)
             binding = ("count",) * len(H)
-        keep = self._keep(policy, encoding, H, N, generator)
+        keep = self._keep(policy, encoding, H if count is None else rank, N, generator)
         return Selection(
             H,
             keep,
@@ -264,7 +274,7 @@ class TaTok(Pretrained):
 
     def quantize(self, encoding: Encoding, selection: Selection) -> Tokens:
         """Nearest codes of the global tokens and of the kept patches."""
-        q = self.patch_codebook.nearest(self.patch_codebook.down(encoding.patches))
+        q = self.quantize_patches(encoding).codes
         return Tokens(
             global_codes=self.quantize_globals(encoding).codes,
             patch_codes=q.masked_fill(~selection.keep, -1),
@@ -276,8 +286,9 @@ class TaTok(Pretrained):
     def decode(self, tokens: Tokens) -> Tensor:
         """Tokens -> images (B, 3, S, S) in [-1, 1]."""
         keep = tokens.patch_codes >= 0
-        patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
-        globals_ = self.global_codebook.embed(tokens.global_codes)
+        globals_ = self.embed_globals(tokens.global_codes)
+        codes = tokens.patch_codes.clamp(min=0)
+        patches = self.patch_codebook.embed(codes, self.expected(globals_))
         return self.decoder(globals_, patches, keep).clamp(-1, 1)
 
     def check_images(self, x: Tensor) -> None:
@@ -290,9 +301,14 @@ class TaTok(Pretrained):
 
     def forward(self, encoding: Encoding, keep: Tensor) -> Reconstruction:
         """The differentiable path: quantize straight through, decode `keep` (B, M); unclipped."""
-        g = self.global_codebook(encoding.globals)
-        p = self.patch_codebook(encoding.patches)
+        g = self.quantize_globals(encoding)
+        p = self.patch_codebook(encoding.patches, self.expected(g.tokens))
         return Reconstruction(self.decoder(g.tokens, p.tokens, keep), g, p)
+
+    def embed_globals(self, codes: Tensor, book: Codebook | None = None) -> Tensor:
+        """Global codes (B, k) -> decoder tokens (B, k, D); the mask token where one is -1."""
+        tokens = (book or self.global_codebook).embed(codes.clamp(min=0))
+        return torch.where((codes < 0)[:, :, None], self.decoder.mask, tokens)
 
     def quantize_globals(self, encoding: Encoding) -> Quantized:
         """The quantized, active global tokens: what the decoder will have."""
@@ -306,14 +322,47 @@ class TaTok(Pretrained):
         g = self.quantize_globals(encoding).tokens
         return self.decoder(g, torch.zeros_like(encoding.patches), nothing).clamp(-1, 1)
 
+    def quantize_patches(self, encoding: Encoding) -> Quantized:
+        """All patches quantized, kept or not."""
+        globals_ = self.quantize_globals(encoding).tokens
+        return self.patch_codebook(encoding.patches, self.expected(globals_))
+
+    def expected(self, globals_: Tensor) -> Tensor | float:
+        """What a `predictive` model takes from the latents z before they are coded: E[z_i | G].
+
+        Decoder tokens (B, k, D) -> (B, M, d_p), or 0. Beyond the paper: encoder and decoder both
+        know G, so that a code need not say what G says. The predictor learns by its own loss only.
+        """
+        if not self.config.predictive:
+            return 0.0
+        features = self.predictor(self.decoder.global_places(globals_.detach()).detach())
+        return self.predictor.gaussian(features)[0].detach().float()
+
     def predict(self, encoding: Encoding) -> Tensor:
         """The predictor's features of each patch from G, (B, M, W)."""
         return self.predictor(self.decoder.global_places(self.quantize_globals(encoding).tokens))
 
     def place_entropy(self, global_codes: Tensor) -> Tensor:
-        """H(q_i | G) of `prior` from global codes (B, k) alone, (B, M): the decoder's side."""
-        g = self.decoder.global_places(self.global_codebook.embed(global_codes))
-        return entropy.prior_entropy(self, self.predictor(g)).double()
+        """H(q_i | G) of `prior` in bits from global codes (B, k) alone, (B, M) float64."""
+        predictor, features = self._given_codes(global_codes)
+        log_p = predictor.log_p(features)
+        return -(log_p.exp() * log_p).sum(dim=2) / math.log(2)
+
+    def place_deviation(self, global_codes: Tensor) -> Tensor:
+        """sigma(G) of `chain` from global codes (B, k) alone, (B, M) float64: geometric mean."""
+        predictor, features = self._given_codes(global_codes)
+        return (0.5 * predictor.gaussian(features)[1].mean(dim=2)).exp()
+
+    def _given_codes(self, global_codes: Tensor) -> tuple[Predictor, Tensor]:
+        """The predictor and its features of each patch, as encoder and decoder both have them.
+
+        In float64: they rank places by them, and the rounding of float32 depends on the batch.
+        """
+        book, predictor = (
+            copy.deepcopy(part).double() for part in (self.global_codebook, self.predictor)
+        )
+        g = self.decoder.global_places(self.embed_globals(global_codes, book))
+        return predictor, predictor(g)
 
     # -- selection ---------------------------------------------------------------------------
 
@@ -346,14 +395,13 @@ class TaTok(Pretrained):
         if policy == "edges":
             return filtering.edges(H, N)
         if policy == "chain":
-            _, log_variance = self.predictor.gaussian(self.predict(encoding))
-            sigma = (0.5 * log_variance.mean(dim=2)).exp()  # geometric mean over d_p
+            sigma = self.place_deviation(self.quantize_globals(encoding).codes)
             return filtering.chain(sigma, self.correlation, N)
         raise ValueError(f"policy must be one of {', '.join(filtering.POLICIES)}, not {policy!r}.")
 
     def places_rule(self, selection: Selection) -> str:
         """How the decoder learns the places: they are sent unless a rule gives them."""
-        if selection.policy in ("first", "last", "uniform"):
+        if selection.policy in ("first", "last", "uniform", "chain"):
             return selection.policy
         from_globals = ESTIMATORS[selection.estimator].from_globals and not selection.corrected
         return "prior" if selection.policy == "dtf" and from_globals else "sent"

@@ -11,7 +11,7 @@ from torch import Tensor
 from tatok.config import Layout
 
 # How the decoder learns which places are kept. Only "sent" costs bits.
-PLACES = ("sent", "prior", "first", "last", "uniform")
+PLACES = ("sent", "prior", "first", "last", "uniform", "chain")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Tokens:
 
     global_codes (B, k) and patch_codes (B, M) int64; -1 where a patch was dropped. `places` is
     "sent", or the rule that gives the kept places from N ("first", "last", "uniform") or from N
-    and the global codes ("prior").
+    and the global codes ("prior", "chain").
     """
 
     global_codes: Tensor

@@ -21,6 +21,7 @@ from tatok.token_cache import CachedTokens, Rows, cache_tokens
 from tatok.tokenizer import TaTok
 from tatok.train import RunOptions, Trainer, World
 
+PARTS = 4  # of a batch, sorted by length
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)  # of masked tokens, at which the validation loss is told
 
 
@@ -61,9 +62,14 @@ class GeneratorTask:
             hidden.to(batch.device),
             entropy.to(batch.device),
         )
-        seen = hide(full, hidden)
-        terms = {"code": self.code_loss(seen, full, hidden)}
-        terms["place"], terms["profile"] = self.place_loss(seen, entropy)
+        terms = {"code": 0.0}
+        # Rows of like length go together, or much of the work would be on padding.
+        for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
+            part = full.rows(rows)
+            hidden_part = hidden[rows, : part.codes.shape[1]]
+            loss = self.code_loss(hide(part, hidden_part), part, hidden_part)
+            terms["code"] += loss * len(rows) / len(batch)
+        terms["place"], terms["profile"] = self.place_loss(hide(full, hidden), entropy)
         return sum(terms.values()), terms
 
     def _canvas(self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor) -> tuple[Canvas, Tensor]:
@@ -160,8 +166,9 @@ def draw_mask(full: Canvas, draws: Tensor, noise: Tensor) -> tuple[Canvas, Tenso
     """Which tokens training rows hide, (B, k + L) bool; draws (B, 3), noise (B, k + M) uniform.
 
     As in sampling: a third of the rows have no patches (they are taken off the canvas) and hide
-    global codes, half have all global codes and hide patches, the rest hide of both, each at a
-    share of its own. Shares follow the arccos schedule.
+    global codes, half have all global codes and hide patches; a twelfth have all patches and hide
+    global codes (`edit.vary_globals`), and a twelfth hide of both, each at a share of its own.
+    Shares follow the arccos schedule.
     """
     k = full.global_codes.shape[1]
     kind, *shares = draws.unbind(dim=1)
@@ -172,9 +179,10 @@ def draw_mask(full: Canvas, draws: Tensor, noise: Tensor) -> tuple[Canvas, Tenso
     full = full.without_patches(kind < 1 / 3)
     all_globals = ((kind >= 1 / 3) & (kind < 5 / 6))[:, None]
     globals_ = (score[:, :k] < for_globals) & ~all_globals
-    hidden = torch.cat([globals_, (score[:, k:] < for_patches) & full.real], dim=1)
+    some_patches = full.real & (kind < 11 / 12)[:, None]
+    hidden = torch.cat([globals_, (score[:, k:] < for_patches) & some_patches], dim=1)
     # a row that hides nothing teaches nothing: it hides the token that is first in line
-    allowed = torch.cat([(~all_globals).expand(-1, k), full.real], dim=1)
+    allowed = torch.cat([(~all_globals).expand(-1, k), some_patches], dim=1)
     lonely = ~hidden.any(dim=1)
     hidden[lonely, score.masked_fill(~allowed, 2)[lonely].argmin(dim=1)] = True
     return full, hidden

@@ -20,6 +20,7 @@ from tatok.tokenizer import Encoding, TaTok
 from tatok.train import RunOptions, Trainer, World
 from tatok.transformer import patchify
 
+CALIBRATION = 256  # training images to which `calibrate` fits
 PREDICTED = 48  # places of each image on which the predictor is trained at a step
 
 
@@ -42,6 +43,8 @@ class TokenizerTask:
         config = self.model.config
         self.data = TrainingImages(self.files, config.image_size, self.seed)
         self.validation = load_batch(spread(self.held_out, 64), config.image_size)
+        sample = spread(self.files, min(CALIBRATION, len(self.files)))
+        self.calibration = load_batch(sample, config.image_size)
         self.usage = torch.zeros(2, config.codebook_size)  # patch and global codes, this epoch
         self.live = torch.zeros((), dtype=torch.bool)
         self.set_live(False)
@@ -92,19 +95,20 @@ class TokenizerTask:
         config, device = self.model.config, self.model.encoder.queries.device
         need = max(
             4 * config.codebook_size // config.num_patches,
-            2 * config.codebook_size // max(1, config.k_max),
+            2 * config.codebook_size // config.k_max if config.k_max else 0,
             64,
         )
         images = torch.stack([self.data[n + j] for j in range(need)]).to(device)
         parts = [self.model.encode(x, config.k_max) for x in images.split(8)]
         generator = seeded(self.seed, 4, n)
-        for book, name in (
-            (self.model.patch_codebook, "patches"),
-            (self.model.global_codebook, "globals"),
+        for book, quantize in (  # the patches last: what is coded of them may depend on G's codes
+            (self.model.global_codebook, self.model.quantize_globals),
+            (self.model.patch_codebook, self.model.quantize_patches),
         ):
-            latents = torch.cat([book.down(getattr(e, name)).flatten(0, 1) for e in parts])
+            latents = torch.cat([quantize(e).latents.flatten(0, 1) for e in parts])
             if len(latents):
                 book.revive(latents) if keep_codes else book.fit(latents, generator)
+            book.live = True
         self.set_live(True)
 
     # -- log and checkpoint --------------------------------------------------------------------
@@ -149,7 +153,7 @@ class TokenizerTask:
         M, k = model.config.num_patches, model.config.k
         x = self.validation[:12]
         self._quantize_like_ours(model)
-        calibrate(model, self.validation.to(model.encoder.queries.device))
+        calibrate(model, self.calibration.to(model.encoder.queries.device))
         record |= {
             "weights": asdict(self.weights),
             "unquantized": self.unquantized,

@@ -71,10 +71,18 @@ def pictures(n: int, size: int = 32, seed: int = 0) -> torch.Tensor:
     return x.clamp(-1, 1)
 
 
-@pytest.fixture(params=["grid", "sequence"])
+# The two layouts, and the one that codes patches beyond what G predicts of them.
+KINDS = {
+    "grid": {},
+    "sequence": {"layout": "sequence"},
+    "predictive": {"predictive": True},
+}
+
+
+@pytest.fixture(params=KINDS)
 def model(request) -> TaTok:
-    """A tiny random model of each layout."""
-    return random_model(layout=request.param)
+    """A tiny random model of each kind."""
+    return random_model(**KINDS[request.param])
 
 
 @pytest.fixture(autouse=True)

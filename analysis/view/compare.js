@@ -14,7 +14,6 @@ const text = (name, value) => { const place = find(`[data-text="${name}"]`); if 
 const details = find("details");
 const answers = {}; // by view, the last reply with its settings
 let refused = null;
-let pinned = null;
 let last = "pin"; // the view to open with
 
 const fits = (view, settings) => answers[view] !== undefined && Studio.agree(answers[view].settings, settings, KEYS[view]);
@@ -77,7 +76,7 @@ function mapCards({ maps }, { pixels, map }) {
   }), H];
 }
 
-function pinCards(now) {
+function pinCards(pinned, now) {
   const both = (which, name) => [
     card(`${name}: kept`, [{ words: Panels.kept(which.map.words, which.map.patch, which.keep), kept: true, label: `${name}: ${which.kept} of ${which.map.M} patches kept` }], `<p>N = ${which.kept} of ${which.map.M}</p>`),
     card(`${name}: <i>x̂</i>`, [{ words: Panels.picture(which.pixels.rgb), label: `${name}: reconstruction` }], `<p>${Format.decibels(which.pixels.psnr)}</p>`),
@@ -96,12 +95,14 @@ function pinCards(now) {
 // --- the section --------------------------------------------------------------------------------
 
 function pinNote() {
-  if (pinned === null) return "Pin this setting, then change something, or choose another picture: both stand here side by side. The pinned one is kept in this page alone, not in its link.";
-  return "Change anything above and compare. Pinning again replaces the pinned one; it is kept in this page alone, not in its link.";
+  const { pinned } = Studio;
+  if (pinned === null) return "Pin this setting, then change something, or choose another picture: both stand here side by side.";
+  const travels = pinned.settings.example === null ? "your own picture is kept in this page alone, not in its link" : "it is in the page’s link";
+  return `Change anything above and compare. Pinning again replaces the pinned one; ${travels}.`;
 }
 
 function draw() {
-  const { settings, shown } = Studio;
+  const { settings, shown, pinned } = Studio;
   const view = settings.compare;
   if (details.open !== (view !== null)) details.open = view !== null;
   find('[data-action="pin"]').disabled = !shown?.pixels;
@@ -114,7 +115,7 @@ function draw() {
   details.classList.toggle("waiting", !ready);
   if (!ready && find(".cards").dataset.view === view && (view !== "pin" || pinned !== null)) return; // the old one, dimmed
   find(".cards").dataset.view = view;
-  const cards = !ready ? [] : view === "pin" ? pinCards(shown) : view === "features" ? mapCards(answers[view], shown) : rowCards(answers[view], shown, view);
+  const cards = !ready ? [] : view === "pin" ? pinCards(pinned, shown) : view === "features" ? mapCards(answers[view], shown) : rowCards(answers[view], shown, view);
   find(".cards").replaceChildren(...cards);
   find(".table").innerHTML = ready && view === "pin" ? differenceTable(pinned, shown) : "";
 }
@@ -123,13 +124,10 @@ details.addEventListener("toggle", () => {
   if (details.open !== (Studio.settings.compare !== null)) Studio.set({ compare: details.open ? last : null });
 });
 element.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => Studio.set({ compare: button.dataset.view })));
-find('[data-action="pin"]').addEventListener("click", () => {
-  if (!Studio.shown?.pixels) return;
-  pinned = { ...Studio.shown, map: { ...Studio.shown.map } }; // the patch view goes on changing its map
-  draw();
-});
+find('[data-action="pin"]').addEventListener("click", () => { if (Studio.shown?.pixels) Studio.pin(); });
 const follow = () => { draw(); line.poke(); };
 Studio.on("studio", element, follow);
 Studio.on("studio-shown", element, follow);
+Studio.on("studio-pinned", element, draw);
 watch("value", () => line.hear(props.value));
 follow();

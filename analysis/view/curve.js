@@ -5,6 +5,7 @@ const Curve = (() => {
   const EDGE = { left: 44, right: 20, top: 26, bottom: 36 };
   const TICKS = [0, 0.25, 0.5, 0.75, 1];
   const BASE = HEIGHT - EDGE.bottom;
+  const [LETTER, TALL, GAP] = [6.4, 10, 1]; // of words beside a level, and around them
 
   const y = (share) => BASE - Math.min(share, 1) * (BASE - EDGE.top);
   const scale = (svg, M) => {
@@ -17,6 +18,23 @@ const Curve = (() => {
   ).join("L");
   // Beside a level: over it, or under it where there is no room over it.
   const beside = (share) => y(share) + (share > 0.86 ? 14 : -5);
+
+  // Where the words of a level cross neither the curve nor the words of T: at the right end over or
+  // under the level, else over it at the left end, else lower.
+  function beyond({ x, end }, ranked, share, words, T) {
+    const M = ranked.order.length;
+    const long = words.length * LETTER;
+    const crossed = (left, top) => { // the curve rises
+      const at = (px) => y(portion(ranked, Math.round(Math.min(Math.max((px - x(0)) / (x(M) - x(0)), 0), 1) * M)));
+      return at(left + long) < top + TALL + GAP && at(left) > top - GAP;
+    };
+    const [right, left] = [end - 14 - long, x(0) + 8];
+    const [over, under] = [y(share) - 5 - TALL, y(share) + 4];
+    const apart = T === 0 || Math.abs(y(T / ranked.total) - y(share)) > 2 * TALL;
+    const places = [[right, over], [right, under], ...(apart ? [[left, over]] : []), [right, under + 1.7 * TALL]];
+    const [px, top] = places.find(([from, at]) => at + TALL < BASE && !crossed(from, at)) ?? places.at(-1);
+    return px === left ? [left, top + TALL, "start"] : [end - 14, top + TALL, "end"];
+  }
 
   // T, where there is one: out of reach it is an arrow at the top.
   function minimum({ x, end }, ranked, T, binds) {
@@ -58,14 +76,15 @@ const Curve = (() => {
       const tau = ranked.total > 0 ? found.tau / ranked.total : 0;
       const binds = found.binding === "loss rate";
       const after = N < M * 0.6;
+      const words = `(1 − ε) = ${Format.percent(1 - epsilon)}${binds ? " = τ" : ""}`;
+      const [edge, bottom, anchor] = beyond({ x, end }, ranked, 1 - epsilon, words, T);
       svg.querySelector(".moving").innerHTML = `
         <path class="area" d="M${line(x, ranked, N)}V${BASE}H${x(0)}Z"/>
         ${minimum({ x, end }, ranked, T, !binds)}
         <path class="mark" d="M${x(0)} ${y(tau)}H${x(N)}V${BASE}"/>
         <text class="marked" x="${x(N) + (after ? 8 : -8)}" y="${BASE - 8}"
           text-anchor="${after ? "start" : "end"}">N = ${N}</text>
-        <text class="marked" x="${end - 14}" y="${beside(1 - epsilon)}"
-          text-anchor="end">(1 − ε) = ${Format.percent(1 - epsilon)}${binds ? " = τ" : ""}</text>
+        <text class="marked" x="${edge}" y="${bottom}" text-anchor="${anchor}">${words}</text>
         ${dots.map((rank) => `<circle class="dot" r="5" cx="${x(rank + 1)}" cy="${y(portion(ranked, rank + 1))}"/>`).join("")}`;
       const handle = svg.querySelector(".handle");
       handle.setAttribute("transform", `translate(0 ${y(1 - epsilon)})`);

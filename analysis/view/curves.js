@@ -83,8 +83,9 @@ function savePng() {
   const plot = graph();
   const { title, name, made, note } = props.value;
   const below = { text: wrapped(`${made}. ${note ?? ""}`), showarrow: false, xref: "paper", yref: "paper", x: 0, y: 0, xanchor: "left", yanchor: "top", yshift: -150, align: "left", font: { size: 10 } };
+  const legend = { ...plot.layout.legend, xref: "paper", yref: "paper", y: -0.12, yanchor: "top" }; // above the line
   const layout = {
-    ...plot.layout, autosize: false, paper_bgcolor: "white", plot_bgcolor: "white", font: { size: 12, color: "#222222" },
+    ...plot.layout, legend, autosize: false, paper_bgcolor: "white", plot_bgcolor: "white", font: { size: 12, color: "#222222" },
     title: { text: title, x: 0.05, font: { size: 16 } }, annotations: [below],
     margin: { l: 70, r: 70, t: plot.layout.xaxis2 ? 90 : 50, b: 210 },
   };

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from analysis.figures import Result, axes, draw, measures, to_csv
+from analysis.figure_csv import to_csv
+from analysis.figures import Result, axes, draw, measures
 from analysis.view.files import source
 from tatok.tokenfile import HEADER_BYTES
 

@@ -41,7 +41,7 @@ function csv({ settings, map, keep }) {
 
 // Of one's own picture neither the name nor the server's id is written down.
 function json(shown) {
-  const { picture, example, selected, mode, base, overlay, opacity, inspector, play, compare, ...settings } = shown.settings;
+  const { picture, example, selected, mode, base, overlay, opacity, inspector, play, pinned, compare, ...settings } = shown.settings;
   return `${JSON.stringify({
     made_by: "TaTok Studio",
     date: new Date().toISOString(),
@@ -63,21 +63,6 @@ const FILES = {
   png: (shown) => figurePng(shown, WEIGHTS).toBlob((blob) => save("png", [blob], "image/png", shown.settings)),
 };
 
-async function copy() {
-  const field = find("input");
-  const link = Share.link(Studio.settings);
-  try {
-    await navigator.clipboard.writeText(link);
-    said("The link is copied.");
-    field.hidden = true;
-  } catch { // no permission, or a page without https
-    field.value = link;
-    field.hidden = false;
-    field.select();
-    said("The link, to copy by hand:");
-  }
-}
-
 function draw() {
   const { settings, shown } = Studio;
   buttons.forEach((button) => { button.disabled = !shown?.pixels; });
@@ -90,7 +75,7 @@ buttons.forEach((button) => button.addEventListener("click", () => {
   FILES[button.dataset.save]({ ...Studio.shown, settings: Studio.settings }); // how it is shown may have changed since
   draw();
 }));
-find('[data-action="link"]').addEventListener("click", copy);
+find('[data-action="link"]').addEventListener("click", () => Share.copy(Share.link(Studio.settings), find("input"), said));
 Studio.on("studio", element, () => {
   said("");
   find("input").hidden = true;

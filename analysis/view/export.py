@@ -6,11 +6,9 @@ import base64
 
 import gradio as gr
 
-from analysis.view.crop import Accepted
 from analysis.view.engine import Engine, Square
 from analysis.view.files import source
-from analysis.view.inspector import ASIDE
-from analysis.view.questions import TRIGGER, answer, failed
+from analysis.view.section import asks
 from analysis.view.state import Settings
 from tatok import tokenfile
 
@@ -31,11 +29,7 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
     def pack(square, settings, wanted):
         return tokens_reply(engine, square, settings)
 
-    def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
-        return answer(engine, accepted, event._data, pack)
-
-    asked = view.tokens(ask, session, view, **ASIDE, **TRIGGER)
-    asked.failure(fn=None, js=failed("tokens"), api_visibility="private")
+    asks(view, "tokens", engine, session, pack)
 
 
 def tokens_reply(engine: Engine, square: Square, settings: Settings) -> dict:

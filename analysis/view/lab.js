@@ -3,6 +3,7 @@ const settings = {
   kind: "white", seed: 0, colour: "#808080", estimator: "residual", epsilon: 0.15,
   k: LIMITS.defaults.k, set: "noise", seamless: false, rule: "",
 };
+const DEFAULTS = Object.freeze({ ...settings });
 const KINDS = { white: "White", black: "Black", noise: "Noise", colour: "One flat colour", gradient: "Gradient", checkerboard: "Checkerboard", clouds: "Clouds, no place special" };
 const slots = { look: {}, change: {}, cure: {} }; // { key, reply, refused }
 
@@ -29,14 +30,19 @@ const fits = (ask) => slots[ask].key === keyOf(ask);
 
 const setRun = makeRun("set", () => ({ set: settings.set, k: settings.k, epsilon: settings.epsilon }), (reply, asked) => {
   setShown = { ...reply, asked };
+  setsMeasured.push(setShown);
   drawSet(reply.placements, settings.estimator);
   text("set-progress", `ε = ${asked.epsilon}, k = ${asked.k}`);
 });
-const rollsRun = makeRun("rolls", () => ({ subject: subject(), k: settings.k, epsilon: settings.epsilon, seamless: settings.seamless }), (reply, asked) => {
+const rollsAsked = () => ({ subject: subject(), k: settings.k, epsilon: settings.epsilon, seamless: settings.seamless });
+const rollsRun = makeRun("rolls", rollsAsked, (reply, asked) => {
+  rollsShown = { ...reply, asked };
   find('[data-text="bars"]').innerHTML = Charts.stack(reply.bars, reply.noise);
   text("bars-note", `${named(asked.subject)}${asked.seamless ? ", mirrored so that a roll makes no seam" : ", rolled as it is: where its opposite edges meet there is a seam"}; k = ${asked.k}; the mask at ε = ${asked.epsilon}. One picture: no interval.`);
 });
 let setShown = null;
+let rollsShown = null;
+const setsMeasured = []; // every set of this visit
 
 function named({ kind, name, seed, colour }) {
   if (kind === "example") return name;
@@ -63,6 +69,26 @@ const line = courier("lab", element, {
     draw();
   },
 });
+
+// --- for the lesson ---------------------------------------------------------------------------------
+
+// What is on screen and belongs to the settings; null where nothing does (yet).
+function onScreen() {
+  const { estimator, k, epsilon } = settings;
+  const map = (ask) => (fits(ask) ? slots[ask].reply.maps[estimator] ?? null : null);
+  const changed = map("change") && { map: map("change"), source: slots.change.reply.source };
+  const now = setsMeasured.filter(({ asked }) => asked.k === k && asked.epsilon === epsilon);
+  return {
+    settings,
+    change,
+    changed,
+    look: map("look"),
+    cured: settings.rule === "" ? null : map("cure"),
+    sets: Object.fromEntries(now.map(({ asked: { set: name }, placements }) => [name, placements])),
+    rolls: JSON.stringify(rollsShown?.asked) === JSON.stringify(rollsAsked()) ? rollsShown : null,
+    running: setRun.question ? "set" : rollsRun.question ? "rolls" : null,
+  };
+}
 
 // --- drawing --------------------------------------------------------------------------------------
 
@@ -118,6 +144,7 @@ function draw() {
   drawPairOf("change", changeSaid);
   drawPairOf("cure", cureSaid);
   if (setShown !== null) drawSet(setShown.placements, settings.estimator);
+  lesson.draw();
 }
 
 // --- controls -------------------------------------------------------------------------------------
@@ -131,6 +158,7 @@ function show() {
     if (field.type === "checkbox") field.checked = settings[name];
     else if (document.activeElement !== field || field.type !== "number") field.value = settings[name];
   });
+  find('[data-text="private"]').hidden = settings.kind !== "upload";
   text("epsilon", settings.epsilon.toFixed(3));
   text("k", settings.k);
 }
@@ -145,26 +173,49 @@ function listPictures() {
 const READ = { seed: (field) => whole(Number(field.value), 0, 9999), epsilon: (field) => Number(field.value), k: (field) => Number(field.value), seamless: (field) => field.checked };
 const RUN_KEYS = { set: ["set", "k", "epsilon"], rolls: ["kind", "seed", "colour", "k", "epsilon", "seamless"] };
 
-function set(name, value) {
-  if (settings[name] === value) return;
-  settings[name] = value;
-  text("status", "");
-  if (RUN_KEYS.set.includes(name)) setRun.outdated("The settings changed: run it again.");
-  if (RUN_KEYS.rolls.includes(name)) rollsRun.outdated("The settings changed: roll it again.");
-  show();
+let started = false;
+
+function moved() {
+  if (!started) return; // the address may still have its say
   draw();
   line.poke();
+  share.write();
+}
+
+// The one way to change the lab's settings, and what is changed in section 2.
+function apply(values, changes = {}) {
+  const other = Object.keys(values).filter((name) => settings[name] !== values[name]);
+  Object.assign(settings, values);
+  Object.assign(change, changes);
+  if (other.length) text("status", "");
+  if (other.some((name) => RUN_KEYS.set.includes(name))) setRun.outdated("The settings changed: run it again.");
+  if (other.some((name) => RUN_KEYS.rolls.includes(name))) rollsRun.outdated("The settings changed: roll it again.");
+  show();
+  showChange();
+  moved();
 }
 
 all("[data-name]").forEach((field) => field.addEventListener("input", () => {
   const { name } = field.dataset;
-  if (field.value !== "" || name === "rule") set(name, (READ[name] ?? ((f) => f.value))(field));
+  if (field.value !== "" || name === "rule") apply({ [name]: (READ[name] ?? ((f) => f.value))(field) });
 }));
 all("[data-run]").forEach((button) => button.addEventListener("click", () => {
   (button.dataset.run === "set" ? setRun : rollsRun).toggle();
+  draw();
   line.poke();
 }));
-wireChange(() => { draw(); line.poke(); });
+wireChange(moved);
+
+// --- the lesson and the address ---------------------------------------------------------------------
+
+// Where the lab starts from: the step that is open, or its defaults.
+const startOf = (step) => ({ settings: { ...DEFAULTS, ...step?.settings }, change: { ...CHANGE, ...step?.change } });
+const lesson = makeLesson({
+  begin: (step) => (step === null ? share.write() : apply(startOf(step).settings, startOf(step).change)),
+  live: onScreen,
+  link: () => share.link(),
+});
+const share = makeShare(() => ({ ...startOf(STEPS[lesson.step - 1]), step: lesson.step }));
 
 input("estimator").innerHTML = LIMITS.estimators.map((name) => `<option>${name}</option>`).join("");
 input("epsilon").max = LIMITS.epsilon_max;
@@ -173,15 +224,17 @@ all(".pair").forEach(pairTemplate);
 listPictures();
 show();
 showChange();
+lesson.open(share.step(STEPS.length));
+share.restore();
 watch("value", () => line.hear(props.value));
 watch("uploaded", () => {
   listPictures();
-  if (settings.kind === "upload") rollsRun.outdated("The picture changed: roll it again.");
+  rollsRun.outdated("The picture changed: roll it again.");
   settings.kind = "upload";
   show();
-  draw();
-  line.poke();
+  moved();
 });
 new ResizeObserver(() => draw()).observe(find('[data-profile="columns"]'));
-draw();
-line.poke();
+started = true;
+show();
+moved();

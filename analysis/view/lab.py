@@ -34,7 +34,16 @@ LEAD = (
     "white, black and noise. Its explanation is a hypothesis; here it can be put to the test, on "
     "these pictures or on one of yours.</p>"
 )
-SCRIPTS = ("lab_charts.js", "lab_selection.js", "lab_runs.js", "lab_change.js", "lab.js")
+SCRIPTS = (
+    "lab_charts.js",
+    "lab_selection.js",
+    "lab_runs.js",
+    "lab_change.js",
+    "lab_share.js",
+    "lab_steps.js",
+    "lab_lesson.js",
+    "lab.js",
+)
 # Streams of the generators that break ties: of `bias.placement`, and another for what was changed,
 # so that tied patches do not look as if they had stayed.
 BEFORE, AFTER = 3, 12
@@ -53,8 +62,8 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
             )
     view = gr.HTML(
         value=None,
-        html_template=source("lab.html"),
-        css_template=source("section.css", "lab.css"),
+        html_template=source("lab_lesson.html", "lab.html"),
+        css_template=source("section.css", "lab.css", "lab_lesson.css"),
         js_on_load=source(*SCRIPTS),
         head=studio.head(config, list(files)),
         apply_default_css=False,
@@ -62,6 +71,7 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
         grid=config.grid,
         uploaded=None,
         factors=FACTORS,
+        costs=lab_results.costs(results, engine.model.fingerprint),
     )
     bench = Bench(engine)
 

@@ -10,19 +10,21 @@ function pairTemplate(place) {
   place.querySelectorAll('[data-pair$="kept"]').forEach((canvas) => canvas.classList.add("hatched"));
 }
 
+const sideOf = (map, epsilon) => ({ H: map.entropy, ...Place.select(map, epsilon) });
+
 // before, after: { words, map } of the chosen estimator.
 function drawPair(place, before, after, source, epsilon, said) {
   const canvas = (name) => place.querySelector(`[data-pair="${name}"]`);
   const below = (name, value) => { place.querySelector(`[data-below="${name}"]`).textContent = value; };
   const sides = [before, after].map(({ words, map }, i) => {
     const name = ["before", "after"][i];
-    const selection = Place.select(map, epsilon);
+    const selection = sideOf(map, epsilon);
     Charts.entropy(canvas(`${name}-entropy`), map.entropy);
     Charts.kept(canvas(`${name}-kept`), words, selection.keep);
     const none = selection.total === 0 ? ", but H = 0 everywhere" : "";
     below(`${name}-kept`, `N = ${selection.N} of ${M}${none}; outer columns ${shareText(Place.share(selection.keep, Place.column))} of them`);
     place.querySelector(`[data-below="${name}-entropy"]`).innerHTML = Charts.scale(map.entropy, "");
-    return { H: map.entropy, keep: selection.keep, ...selection };
+    return selection;
   });
   const { place: still, content } = Agreement.moved(...sides, source);
   const row = (name, digits, value) => `<tr><th scope="row">${name}</th><td>${value(still)}</td><td>${content ? value(content) : "–"}</td></tr>`;
@@ -51,6 +53,7 @@ const cureSaid = (still, content, [before, after]) => (before.total === 0 || aft
 
 const half = Math.floor(GRID / 2);
 const change = { kind: "roll", dy: half, dx: half, shuffle: 0, row: half + 1, column: half + 1, row2: 1, column2: 1, how: "zero", part: "all" };
+const CHANGE = Object.freeze({ ...change });
 const whole = (value, low, high) => Math.min(Math.max(Math.round(value), low), high);
 
 // What the server is asked for.

@@ -1,5 +1,5 @@
 // Drawings of the lab: canvases, profiles by column and row, stacked bars.
-const { Selection, Panels, Colour, Format, courier, LIMITS } = Studio;
+const { Share, Selection, Panels, Colour, Format, courier, LIMITS } = Studio;
 const GRID = props.grid;
 const M = GRID * GRID;
 const find = (selector) => element.querySelector(selector);

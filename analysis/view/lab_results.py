@@ -16,6 +16,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 from PIL import Image
+from plotly.colors import hex_to_rgb, sequential
 
 from analysis import bias, counterfactuals, cure, decomposition, probe
 from analysis.provenance import Provenance
@@ -83,19 +84,26 @@ def dots(title: str, rows: Sequence[Dot], digits: int = 3, tick: str = "chance")
 
 
 def heat(values: Sequence[float], label: str) -> str:
-    """A map (M,) in grey, dark is low, as HTML."""
+    """A map (M,) in the colours of the page's other maps, dark is low, as HTML."""
     g = isqrt(len(values))
     grid = np.asarray(values, np.float64).reshape(g, g)
     span = np.ptp(grid) or 1.0
-    levels = np.rint(255 * (grid - grid.min()) / span).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, "PNG")
+    Image.fromarray(_viridis((grid - grid.min()) / span)).save(buffer, "PNG")
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     text = f"{escape(label)}: {grid.min():.3g} to {grid.max():.3g}"
     return (
         f'<figure class="heat"><img alt="{text}" src="data:image/png;base64,{data}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
+
+
+def _viridis(shares: np.ndarray) -> np.ndarray:
+    """0..1 -> 8-bit RGB, (…, 3): linear between anchors at equal distances, as colour.js has it."""
+    anchors = np.array([hex_to_rgb(colour) for colour in sequential.Viridis])
+    at = np.linspace(0, 1, len(anchors))
+    channels = [np.interp(shares, at, anchors[:, c]) for c in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 # --- one function for each result ------------------------------------------------------------
@@ -243,6 +251,31 @@ def of_cure(result: cure.Cure) -> Shown:
         if others
     ]
     return Shown("".join(parts), cure.markdown(result), (result.provenance,))
+
+
+def costs(folder: Path, weights: str) -> dict | None:
+    """What the cure of the lab cost or gained over a set of pictures, for the lesson; None without
+    the file.
+
+    weights: the fingerprint of those on the page; `own` says whether they were measured.
+    """
+    try:
+        result = load(cure.Cure, path_of("cure", folder))
+    except BadResult:
+        return None
+    rows = [
+        {
+            "estimator": row.estimator,
+            "rule": row.way.rule,
+            "count": row.count,
+            "gain": shown(row.gain, 2),
+            "fd_change": shown(row.fd_change, 1),
+        }
+        for row in result.rows
+        if row.way.bias == "content-free"
+    ]
+    own = result.provenance.weights == weights
+    return {"n": result.n, "fd_label": result.fd_label, "own": own, "rows": rows}
 
 
 # --- on the page -----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ function makeRun(name, parameters, finished) {
       if (part < reply.parts) return;
       run.stop("");
       root.querySelector(".result").hidden = false;
-      finished(reply, question);
+      finished(reply, asked);
     },
     outdated(said) { // what is shown no longer belongs to the settings
       if (part !== null) run.stop("Stopped: the settings changed.");
@@ -71,14 +71,15 @@ function drawSet(placements, estimator) {
   find('[data-text="set-verdict"]').innerHTML = setVerdict(placements).map((sentence) => `<li>${sentence}</li>`).join("");
 }
 
+const biasSaid = ({ value, chance, p }) => (p >= SIGNIFICANT ? "no edge bias shown" : value > chance ? "the paper’s edge bias" : "the opposite of the paper’s edge bias");
+
 // What the test says of the paper's edge bias, by estimator, and where else patches are kept.
 function setVerdict(placements) {
   return Object.entries(placements).map(([name, one]) => {
     if (!one.shares.length) return `${name}: H = 0 everywhere.`;
     const [columns, rows] = one.shares;
-    const bias = columns.p >= SIGNIFICANT ? "no edge bias shown" : columns.value > columns.chance ? "the paper’s edge bias" : "the opposite of the paper’s edge bias";
     const ratio = ({ value, chance, p }) => `${(value / chance).toFixed(2)} × chance, p ${p < 0.001 ? "" : "= "}${pText(p)}`;
     const lines = rows.p < SIGNIFICANT ? `; outer rows ${ratio(rows)}` : "";
-    return `${name}: ${bias}, outer columns ${ratio(columns)}${lines}; kept most in ${Place.most(one.kept)}.`;
+    return `${name}: ${biasSaid(columns)}, outer columns ${ratio(columns)}${lines}; kept most in ${Place.most(one.kept)}.`;
   });
 }

@@ -4,8 +4,9 @@ const RESOLUTION = 1e-5; // as in analysis/places.py
 
 const Place = {
   select(map, epsilon) {
-    const { count: N, total } = Selection.dtf(Selection.rank(map.entropy), epsilon, 0);
-    return { N, total, keep: Selection.mask(M, map.order.slice(0, N)) };
+    const ranked = Selection.rank(map.entropy);
+    const { count: N } = Selection.dtf(ranked, epsilon, 0);
+    return { N, total: ranked.total, keep: Selection.mask(M, map.order.slice(0, N)) };
   },
 
   outer: (line) => line === 0 || line === GRID - 1,
@@ -32,12 +33,14 @@ const Place = {
     return sums.map((sum) => (whole > 0 ? sum / whole : 0));
   },
 
+  lines: (values) => ["column", "row"].flatMap((name) => Place.profile(values, Place[name]).map((value, i) => ({ name, i, value }))),
+  told: ({ name, i, value }) => `${name} ${i + 1} (${value.toFixed(2)} × chance)`,
+
   // The column or row with the largest share of what is kept, as words.
-  most(values) {
-    const lines = ["column", "row"].flatMap((name) => Place.profile(values, Place[name]).map((value, i) => ({ name, i, value })));
-    const top = lines.reduce((a, b) => (b.value > a.value ? b : a));
-    return `${top.name} ${top.i + 1} (${top.value.toFixed(2)} × chance)`;
-  },
+  most: (values) => Place.told(Place.lines(values).reduce((a, b) => (b.value > a.value ? b : a))),
+
+  // The column or row that is farthest from chance, kept more or kept less.
+  standout: (values) => Place.lines(values).reduce((a, b) => (Math.abs(b.value - 1) > Math.abs(a.value - 1) ? b : a)),
 };
 
 const Agreement = {

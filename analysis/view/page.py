@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 import gradio as gr
@@ -46,3 +47,28 @@ def weights_line(model: TaTok, record: dict) -> None:
         elem_classes="weights",
         apply_default_css=False,
     )
+
+
+def link_tabs(demo: gr.Blocks, tabs: gr.Tabs) -> None:
+    """Keep the open tab in the page's address as `tab`; the first one needs no name there.
+
+    In the browser alone; parameters of others stay. Gradio also says "selected" of the tab that a
+    page begins with, so nothing is written before the address was read.
+    """
+    names = [tab.id for tab in tabs.children]
+    for tab in tabs.children:
+        first = tab.id == names[0]
+        change = "delete('tab')" if first else f"set('tab', {json.dumps(tab.id)})"
+        write = (
+            "() => { if (!document.body.dataset.tabs) return; "
+            f"const url = new URL(location.href); url.searchParams.{change}; "
+            "history.replaceState(history.state, '', url.href); }"
+        )
+        tab.select(None, js=write, api_visibility="private")
+    read = (
+        "() => { document.body.dataset.tabs = 'linked'; "
+        "const name = new URLSearchParams(location.search).get('tab'); "
+        f"const known = {json.dumps(names)}.includes(name); "
+        "return { __type__: 'update', ...(known ? { selected: name } : {}) }; }"
+    )
+    demo.load(None, None, tabs, js=read, api_visibility="private")

@@ -129,13 +129,10 @@ class Painter:
         """
         model, tokens = self.engine.model, step.tokens
         mask = model.decoder.mask
-        g, p = (
-            torch.where(codes[:, :, None] >= 0, book.embed(codes.clamp(min=0)), mask)
-            for codes, book in (
-                (tokens.global_codes, model.global_codebook),
-                (tokens.patch_codes, model.patch_codebook),
-            )
-        )
+        g = model.embed_globals(tokens.global_codes)
+        codes = tokens.patch_codes.clamp(min=0)
+        drawn = (tokens.patch_codes >= 0)[:, :, None]
+        p = torch.where(drawn, model.patch_codebook.embed(codes, model.expected(g)), mask)
         return model.decoder(g, p, step.keep).clamp(-1, 1)
 
 

@@ -84,7 +84,7 @@ function offer(base64) {
   const { example, k, estimator } = run.settings;
   link.href = run.gif;
   link.download = `tatok-${example ?? "picture"}-k${k}-${estimator}.gif`;
-  link.textContent = `Save the GIF, ${(bytes.length / 1e6).toFixed(1)} MB`;
+  link.textContent = `Save the GIF, ${(bytes.length / 1e6).toFixed(1)} MB, at most 256 colours a frame`;
   link.hidden = false;
   link.focus();
 }
@@ -133,7 +133,9 @@ function draw() {
   buttons.gif.disabled = !whole() || making;
   buttons.gif.textContent = making ? "Making it …" : "Make a GIF";
   const some = run.frames.length && !whole() ? ` ${run.frames.length} of ${COUNTS.length} frames are decoded.` : "";
-  text("note", `${COUNTS.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator}; ε and the policy do not change it. Each frame is decoded by the model.${some}`);
+  const byHand = settings.forced_in.length + settings.forced_out.length;
+  const ignored = byHand === 0 ? "" : ` What is kept or dropped by hand (${byHand} of the patches) does not change it either.`;
+  text("note", `${COUNTS.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator}; ε and the policy do not change it.${ignored} Each frame is decoded by the model.${some}`);
 }
 
 // --- wiring ---------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ details.addEventListener("toggle", () => {
 });
 const follow = () => { draw(); line.poke(); };
 Studio.on("studio", element, ({ changed }) => {
-  if (changed.some((name) => [...KEYS, "epsilon", "play"].includes(name))) follow();
+  if (changed.some((name) => [...KEYS, "epsilon", "forced_in", "forced_out", "play"].includes(name))) follow();
 });
 Studio.on("studio-shown", element, follow);
 new ResizeObserver(() => { if (fits() && Studio.shown) chart(Studio.shown.found.count); }).observe(find("svg"));

@@ -6,13 +6,10 @@ import base64
 
 import gradio as gr
 
-from analysis.view.crop import Accepted
 from analysis.view.engine import Engine
-from analysis.view.files import source
 from analysis.view.frames import Player, batches, gif, strides
-from analysis.view.inspector import ASIDE
 from analysis.view.patch_view import rgb_base64
-from analysis.view.questions import TRIGGER, answer, failed
+from analysis.view.section import asks, section
 from analysis.view.state import BadSetting
 
 
@@ -20,16 +17,7 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
     """Add the section to the current Blocks. Its event `play` asks for a batch, or for the GIF."""
     config, player = engine.model.config, Player(engine)
     counts = strides(config.num_patches)
-    view = gr.HTML(
-        value=None,
-        html_template=source("play.html"),
-        css_template=source("section.css", "play.css"),
-        js_on_load=source("play.js"),
-        head=head,
-        apply_default_css=False,
-        elem_id="play",
-        counts=counts,
-    )
+    view = section("play", head, counts=counts)
 
     def frames(square, settings, wanted):
         index = wanted.get("batch")
@@ -45,10 +33,8 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
         data = gif(square.x, player.run(square, settings), settings.k, config.grid)
         return {"gif": base64.b64encode(data).decode("ascii")}
 
-    def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
-        wanted = event._data
-        serve = animation if isinstance(wanted, dict) and wanted.get("gif") is True else frames
-        return answer(engine, accepted, wanted, serve)
+    def serve(square, settings, wanted):
+        made = animation if wanted.get("gif") is True else frames
+        return made(square, settings, wanted)
 
-    asked = view.play(ask, session, view, **ASIDE, **TRIGGER)
-    asked.failure(fn=None, js=failed("play"), api_visibility="private")
+    asks(view, "play", engine, session, serve)

@@ -1,6 +1,6 @@
 // The page's address. It holds what differs from the defaults, so that a reload or a pasted link
 // shows the same numbers; parameters of others stay. A value that is not allowed is left out by
-// Studio.set, each on its own. A picture of one's own never travels, nor what belongs to it.
+// Studio.set, each on its own; of a pinned setting all are. A picture of one's own never travels, nor what belongs to it.
 const Share = (() => {
   const DEFAULTS = Studio.settings;
   const REST = 400; // milliseconds without a change; browsers refuse an address that changes often
@@ -11,6 +11,10 @@ const Share = (() => {
   const number = { read, write: String };
   const numbers = { read: (text) => text.split("-").map(read), write: (list) => list.join("-") };
   const flag = { read: (text) => text === "1", write: () => "1" };
+  const pin = { // a query inside the query
+    read: (text) => picked({ ...DEFAULTS, ...parse(text) }),
+    write: (settings) => new URLSearchParams(written(settings)).toString(),
+  };
   const KEYS = {
     x: ["example", word],
     box: ["box", numbers],
@@ -29,6 +33,7 @@ const Share = (() => {
     inspect: ["inspector", flag],
     play: ["play", flag],
     compare: ["compare", word],
+    pin: ["pinned", pin],
   };
   const OF_THE_PICTURE = ["box", "forced_in", "forced_out", "selected"];
 
@@ -38,23 +43,59 @@ const Share = (() => {
     return Object.fromEntries(found.map(([key, [name, form]]) => [name, form.read(parameters.get(key))]));
   }
 
+  const picked = (settings) => Object.fromEntries(Studio.PINNED.map((name) => [name, settings[name]]));
+
+  // [key, text] of all that differs from the defaults.
+  function written(settings) {
+    const named = Object.entries(KEYS).filter(([, [name]]) => {
+      const stays = settings.example === null && OF_THE_PICTURE.includes(name);
+      return name in settings && !stays && !Studio.agree(settings, DEFAULTS, [name]);
+    });
+    return named.map(([key, [name, form]]) => [key, form.write(settings[name])]);
+  }
+
   // The address of this page with these settings.
   function link(settings) {
     const url = new URL(location.href);
-    Object.entries(KEYS).forEach(([key, [name, form]]) => {
-      url.searchParams.delete(key);
-      const stays = settings.example === null && OF_THE_PICTURE.includes(name);
-      if (stays || Studio.agree(settings, DEFAULTS, [name])) return;
-      url.searchParams.set(key, form.write(settings[name]));
-    });
+    Object.keys(KEYS).forEach((key) => url.searchParams.delete(key));
+    written(settings).forEach(([key, text]) => url.searchParams.set(key, text));
     return url.href;
+  }
+
+  // Copies a link, or shows it in `field` to copy by hand; `said` hears what was done.
+  async function copy(href, field, said) {
+    field.hidden = true;
+    try {
+      await navigator.clipboard.writeText(href);
+      said("The link is copied.");
+    } catch { // no permission, or a page without https
+      field.value = href;
+      field.hidden = false;
+      field.select();
+      said("The link, to copy by hand:");
+    }
+  }
+
+  // Only what is shown can be pinned, so the page shows what its link has pinned before the rest.
+  let home = null; // where it then goes
+  function visit() {
+    home = Studio.settings;
+    Studio.set(home.pinned);
+    document.addEventListener("studio-shown", () => {
+      const { selected, example } = home;
+      const back = { ...picked(home), selected, example: example ?? Studio.settings.example };
+      Studio.pin();
+      home = null;
+      Studio.set(back);
+    }, { once: true });
   }
 
   let timer = null;
   document.addEventListener("studio", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => history.replaceState(history.state, "", link(Studio.settings)), REST);
+    timer = setTimeout(() => history.replaceState(history.state, "", link(home ?? Studio.settings)), REST);
   });
   Studio.set(parse(location.search));
-  return { link };
+  if (Studio.settings.pinned !== null) visit();
+  return { link, copy, REST };
 })();

@@ -11,6 +11,8 @@
 //   mode            "side" (five panels) or "blend": overlay over base with an opacity in 0..1
 //   base, overlay   names of Studio.LAYERS
 //   inspector, play whether these sections are open
+//   pinned          what Compare has pinned: its values of Studio.PINNED; null: nothing, or a
+//                   picture of one's own
 //   compare         which of Studio.COMPARISONS the section Compare shows; null: it is closed
 // Studio.set({name: value, …})  the one way to change it. What is not allowed (Studio.LIMITS) is left
 //   out, so that values from an address may be passed as they are. A new `example` clears picture,
@@ -18,12 +20,14 @@
 // Studio.shown      what the page has computed for the settings, or null before the first picture:
 //   { settings, map, found, keep, kept, bits, tokens, pixels }, see patch_view.js; `keep`, `kept`,
 //   `bits` are null where only the server can tell, `pixels` is null until they have come
+// Studio.pinned     a copy of it that Studio.pin() has made, or null
 //
 // DOM events on `document`, sent at once: "studio" after a change, detail {changed: [names]};
-// "studio-shown" when the pixels on screen belong to the settings.
+// "studio-shown" when the pixels on screen belong to the settings; "studio-pinned" after a pin.
 const Studio = (() => {
   const LAYERS = ["picture", "entropy", "kept", "image", "error"];
   const COMPARISONS = ["pin", "policies", "epsilon", "features"];
+  const PINNED = ["example", "box", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
   const CLEARED = { picture: null, box: null, forced_in: [], forced_out: [], selected: null };
   const within = (value, low, high) => typeof value === "number" && value >= low && value <= high;
   const whole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
@@ -50,6 +54,7 @@ const Studio = (() => {
     opacity: (value) => within(value, 0, 1),
     inspector: flag,
     play: flag,
+    pinned: orNull((value) => value.example !== null && PINNED.every((name) => ALLOWED[name](value[name]))),
     compare: orNull((value) => COMPARISONS.includes(value)),
   };
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -57,12 +62,14 @@ const Studio = (() => {
   const studio = {
     LAYERS,
     COMPARISONS,
+    PINNED,
     LIMITS,
     settings: Object.freeze({
       example: null, ...CLEARED, ...LIMITS.defaults,
-      mode: "side", base: "picture", overlay: "entropy", opacity: 0.6, inspector: false, play: false, compare: null,
+      mode: "side", base: "picture", overlay: "entropy", opacity: 0.6, inspector: false, play: false, pinned: null, compare: null,
     }),
     shown: null,
+    pinned: null,
 
     set(changes) {
       let wanted = Object.fromEntries(Object.entries(changes).filter(
@@ -87,6 +94,15 @@ const Studio = (() => {
       } else if (studio.shown?.keep) {
         studio.set(studio.shown.keep[index] ? { forced_out: [...forced_out, index] } : { forced_in: [...forced_in, index] });
       }
+    },
+
+    // Keep what is shown for Compare.
+    pin() {
+      const { settings, map } = studio.shown;
+      studio.pinned = { ...studio.shown, map: { ...map } }; // the patch view goes on changing its map
+      const values = Object.fromEntries(PINNED.map((name) => [name, settings[name]]));
+      studio.set({ pinned: settings.example === null ? null : values });
+      document.dispatchEvent(new CustomEvent("studio-pinned"));
     },
 
     // Listen to a DOM event for as long as a component is on the page.

@@ -14,10 +14,10 @@ from analysis.view import studio, theory_results, theory_table
 from analysis.view.crop import Accepted, own_picture, upload_field
 from analysis.view.engine import CACHED, Engine, Square
 from analysis.view.files import source
-from analysis.view.inspector import ASIDE
 from analysis.view.lab_question import Subject
 from analysis.view.patch_view import rgb_base64
 from analysis.view.questions import TRIGGER, failed
+from analysis.view.section import ASIDE
 from analysis.view.state import BadSetting, parse_whole
 from tatok import BadImage
 from tatok.quality import RANGE

@@ -65,6 +65,18 @@ def test_a_place_outside_is_refused(tmp_path, name):
         count([zipped(tmp_path, {"good.png": PNG, name: PNG})])
 
 
+@pytest.mark.parametrize("name", [".", ""])
+def test_a_file_without_a_name_is_refused(tmp_path, name):
+    path = zipped(tmp_path, {name or "x": PNG})
+    if not name:  # in the directory the name becomes a field of one byte behind an empty name
+        data = bytearray(path.read_bytes())
+        at = data.index(b"PK\x01\x02")
+        data[at + 28], data[at + 30] = 0, 1
+        path.write_bytes(data)
+    with pytest.raises(BadArchive, match="without a name"):
+        count([path])
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_links_and_devices_are_refused(tmp_path, kind):
     with pytest.raises(BadArchive, match="link or a device"):

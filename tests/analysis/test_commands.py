@@ -201,6 +201,7 @@ def test_a_picture_that_cannot_be_read_is_found_before_the_work(tmp_path, weight
     ("arguments", "sentence"),
     [
         (["run", "fig3"], "Name a folder of pictures with --data"),
+        (["speed", "--batch", "0"], "A batch holds 1 picture or more, not 0"),
         (["codecs"], "Name a folder of pictures with --data"),
         (["run", "fig3", "--data", "nowhere"], "nowhere is not a folder"),
         (["run", "fig3", "--data", "DATA", "--n", "1"], "2 or more images can be used, not 1"),
@@ -213,7 +214,7 @@ def test_what_is_wrong_is_said_in_one_sentence(arguments, sentence, data, weight
     arguments = [a.replace("DATA", str(data)) for a in arguments]
     if "--out" not in arguments:
         arguments += ["--out", str(tmp_path)]
-    if "--weights" not in arguments:
+    if arguments[0] != "speed" and "--weights" not in arguments:
         arguments += ["--weights", str(weights)]
     with pytest.raises(SystemExit, match=sentence) as end:
         command_line.main(arguments)

@@ -75,6 +75,14 @@ def test_gains_are_against_the_papers_way_at_the_same_n_and_estimator(measured):
     assert any(abs(row.gain.value) > 0.01 for row in rows)
 
 
+def test_the_order_of_ties_is_no_choice_of_places():
+    model = random_model(target_psnr=0.0)  # H by `rate` is 0 everywhere
+    rows = cure.measure(model, pictures(40), pictures(4, seed=1), Means(), ["rate"], (1,))
+    ties = [row for row in rows if row.way.policy == "dtf"]
+    assert len(ties) == 3 and all(row.gain.value == 0 for row in ties)
+    assert all(0.25 < row.columns < 0.75 for row in ties)  # place 0 alone would be 1
+
+
 def test_a_rule_that_a_map_does_not_allow_is_left_out():
     maps = {"content-free": torch.tensor([0.0, 1.0]), "rolled": torch.tensor([1.0, 1.0])}
     names = [way.name for way, _ in cure.ways(maps)]

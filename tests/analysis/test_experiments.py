@@ -178,6 +178,8 @@ def test_results_of_another_origin_are_not_used(tmp_path, model, images):
     assert measured(Runner(model, Means(), seed=4)) == 24
     assert measured(Runner(conftest.random_model(1), Means(), seed=3)) == 24
     assert measured(Runner(model, Means(), seed=3), "other pictures") == 24
+    edited = conftest.random_model(target_psnr=12.0)
+    assert measured(Runner(edited, Means(), seed=3)) == 24
     other = Means()
     other.name = "other means"
     assert measured(Runner(model, other, seed=3)) == 24

@@ -8,7 +8,8 @@ import pytest
 import small_results
 
 from analysis import figures, paper
-from analysis.figures import OWN, RATE, axes, draw, measures, to_csv
+from analysis.figure_csv import to_csv
+from analysis.figures import OWN, RATE, axes, draw, measures
 from analysis.frontier import hull
 
 
@@ -25,7 +26,8 @@ def traces(drawing, **wanted):
 
 
 def named(drawing, name):
-    return next(t for t in traces(drawing) if t.get("name") == name)
+    """The trace of that name, which may be broken into lines."""
+    return next(t for t in traces(drawing) if t.get("name", "").replace("<br>", " ") == name)
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig4", "epsilon"])
@@ -68,6 +70,40 @@ def test_policies_are_places_on_the_axis(made):
         assert trace["y"] == [p.fd.value for p in series.points]
     assert drawing.figure.layout.scattermode == "group"
     assert [choice.key for choice in axes(result)] == [OWN]
+
+
+@pytest.mark.parametrize("measure", ["fd", "psnr", "kid", "count"])
+def test_the_policies_fill_the_height(made, measure):
+    drawing = draw(made["fig5"], measure, OWN)
+    for trace in traces(drawing, yaxis="y2"):  # the paper's, with its own axis
+        assert filled(trace["y"], drawing.figure.layout.yaxis2.range) > 0.8
+    values = []
+    for series in made["fig5"].series:
+        trace = named(drawing, series.name)
+        bars = trace.get("error_y", {"array": [0], "arrayminus": [0]})
+        values += trace["y"]
+        values += [y - d for y, d in zip(trace["y"], bars["arrayminus"], strict=False)]
+        values += [y + d for y, d in zip(trace["y"], bars["array"], strict=False)]
+    assert filled(values, drawing.figure.layout.yaxis.range) > 0.8
+
+
+def filled(values, span):
+    """Their share of a range, which must hold them all."""
+    low, high = span
+    assert low < min(values) and max(values) < high
+    return (max(values) - min(values)) / (high - low)
+
+
+def test_one_value_alone_has_a_range():
+    for value in (0.0, -2.0, 3.0):
+        low, high = figures._span([value, None])
+        assert low < value < high
+
+
+def test_names_in_the_legend_fit_a_phone(made):
+    names = [t["name"] for t in traces(draw(made["fig5"], "psnr", OWN)) if t.get("name")]
+    assert any("<br>" in name for name in names)
+    assert all(len(line) <= figures.LETTERS for name in names for line in name.split("<br>"))
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig4", "fig5"])

@@ -91,6 +91,8 @@ def test_what_cannot_be_done_is_said_in_one_sentence(folder, tmp_path):
         run(folder, "decompose", tmp_path / "out.json", ("overlap",))
     with pytest.raises(SystemExit, match="no tokenizer.json"):
         run(folder, "bias", tmp_path / "out.json", ("train",))
+    with pytest.raises(SystemExit, match="is a folder, not a file"):
+        run(folder, "theory", tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="written"):
         run(folder, "theory", tmp_path / "file" / "out.json")

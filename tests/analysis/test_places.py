@@ -36,6 +36,14 @@ def test_ties_are_broken_at_random_and_n_is_kept():
     assert torch.equal(keep, places.kept(H, 0.4, seeded(0)))
 
 
+def test_without_ties_keeps_the_order_and_draws_the_rest():
+    H = torch.tensor([[3.0, 0.0, 5.0, 0.0]], dtype=torch.float64).expand(400, 4)
+    found = places.untied(H, seeded(0))
+    assert (found[:, 2] == 4).all() and (found[:, 0] == 3).all()
+    assert found.sort(dim=1).values.tolist() == 400 * [[1, 2, 3, 4]]
+    assert 0.4 < (found[:, 1] > found[:, 3]).double().mean() < 0.6
+
+
 def test_rounding_is_no_order():
     H = 1 + 1e-9 * torch.arange(16.0, dtype=torch.float64).expand(3000, 16)
     keep = places.kept(H, 0.5, seeded(0)).double().mean(dim=0)
@@ -51,12 +59,6 @@ def test_the_roll_table_is_what_rolling_the_picture_does():
         dy, dx = divmod(r, g)
         rolled = patchify(x.roll((dy * s, dx * s), dims=(2, 3)), config)[0]
         assert torch.equal(rolled, patches[table[r]])
-
-
-def test_profiles_are_means_over_columns_and_rows():
-    values = torch.arange(9.0)
-    assert places.by_column(values).tolist() == [3, 4, 5]
-    assert places.by_row(values).tolist() == [1, 4, 7]
 
 
 def test_overlapping_patches_are_refused():

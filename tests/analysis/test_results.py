@@ -30,7 +30,7 @@ def test_a_result_comes_back_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_not_saved(tmp_path, value):
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(BadResult, match="x.json would hold a NaN or an infinity"):
         results.save(experiment(value), tmp_path / "x.json")
     assert not list(tmp_path.iterdir())
 

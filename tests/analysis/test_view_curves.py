@@ -6,6 +6,8 @@ import time
 import zipfile
 from threading import Event
 
+import gradio as gr
+import httpx
 import pytest
 import small_results
 from conftest import pictures, random_model
@@ -15,11 +17,11 @@ from analysis.archive import BadArchive
 from analysis.claims import Claims, Row, Source
 from analysis.experiments import run
 from analysis.figures import axes, measures
-from analysis.own_pictures import CHUNK, POINTS, TooFew, measure, read_album, short_plan
+from analysis.own_pictures import CHUNK, POINTS, Report, TooFew, measure, read_album, short_plan
 from analysis.plans import PLANS
 from analysis.results import load, save
 from analysis.runner import Runner
-from analysis.view import curves, curves_text
+from analysis.view import curves, curves_run, curves_text, experiment_endpoint
 from analysis.view.curves_panel import missing, shown
 from analysis.view.own_run import OwnRuns
 from analysis.view.state import BadSetting
@@ -176,6 +178,49 @@ def test_closing_ends_the_work(runner, files, scratch):
     next(reports)
     reports.close()
     assert stop.is_set() and list(scratch.iterdir()) == []
+
+
+def test_it_writes_nothing_to_the_log(runner, files, capfd):
+    reports = list(measure("fig3", read_album(files, 32), runner, {}, Event()))
+    assert reports[-1].done == reports[-1].total
+    assert capfd.readouterr() == ("", "")
+
+
+class Endless:
+    """Runs that end only when somebody closes them."""
+
+    def __init__(self):
+        self.closed = Event()
+
+    def album(self, payload, folder):
+        return own_pictures.Album(pictures(2), "", ())
+
+    def reports(self, name, album, stop):
+        try:
+            while True:
+                time.sleep(0.05)
+                yield Report(1, 2)
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("build", [experiment_endpoint.build, curves_run.build])
+def test_a_run_ends_when_the_client_hangs_up(build):
+    runs, client = Endless(), httpx.Client(trust_env=False, timeout=30)
+    with gr.Blocks(analytics_enabled=False) as demo:
+        build(runs)
+    run = next(i for i, fn in demo.fns.items() if fn.concurrency_id == "experiment")
+    sent = {"data": [None] * len(demo.fns[run].inputs), "fn_index": run, "session_hash": "hash"}
+    demo.queue().launch(prevent_thread_lock=True, quiet=True)
+    try:
+        address = f"{demo.local_url}gradio_api/queue"
+        client.post(f"{address}/join", json=sent).raise_for_status()
+        with client.stream("GET", f"{address}/data", params={"session_hash": "hash"}) as answer:
+            assert any("process_generating" in line for line in answer.iter_lines())
+            assert not runs.closed.is_set()
+        assert runs.closed.wait(30)
+    finally:
+        demo.close()
 
 
 def test_what_goes_wrong_passes_on(runner, files):

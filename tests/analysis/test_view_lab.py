@@ -1,5 +1,7 @@
 """The tab Bias: what it answers is what the lab computes, and what it is asked is judged."""
 
+import base64
+import io
 import json
 import re
 from dataclasses import replace
@@ -7,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import pictures, random_model
+from PIL import Image
 
 from analysis import bias, controls, counterfactuals, cure, decomposition, probe
 from analysis.places import entropies, kept, order
@@ -311,3 +314,35 @@ def test_a_chart_stands_on_its_numbers():
     assert 'aria-label="a: 0.50 (0.00–1.00), chance 0.25"' in html
     assert "left:0.00%;width:100.00%" in html and "left:75.00%" in html
     assert html.count("interval") == 1
+
+
+def test_a_map_has_the_pages_colours():
+    html = lab_results.heat([0.0, 1.0, 2.0, 9.0], "m")
+    data = re.search("base64,([^\"]+)", html).group(1)
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        colours = [image.convert("RGB").getpixel(at) for at in ((0, 0), (1, 0), (1, 1))]
+    assert colours[0] == (68, 1, 84) and colours[2] == (253, 231, 37)
+    assert colours[1] == (72, 40, 120)  # a ninth: the second of ten anchors
+
+
+def test_what_the_cure_cost_is_told_with_the_weights_it_was_measured_on(results, tmp_path):
+    assert lab_results.costs(tmp_path, "w") is None
+    row = results["cure"].rows[0]
+    free = replace(row, way=cure.Way("dtf", "content-free", "divide"), fd_change=Estimate(2.0))
+    save(replace(results["cure"], rows=(*results["cure"].rows, free)), tmp_path / "cure.json")
+    told = lab_results.costs(tmp_path, "w")
+    assert told == {
+        "n": 3,
+        "fd_label": "rFD-64",
+        "own": True,
+        "rows": [
+            {
+                "estimator": "rate",
+                "rule": "divide",
+                "count": 4,
+                "gain": "1.00 (0.50–1.50)",
+                "fd_change": "2.0",
+            }
+        ],
+    }
+    assert not lab_results.costs(tmp_path, "other")["own"]

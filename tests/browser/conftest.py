@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from browser.tokenize_tab import settled, weights_engine
+from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +154,21 @@ def watch(context: BrowserContext, problems: list[str]) -> None:
 def page(open_page) -> Page:
     """The app in a desktop window."""
     return open_page()
+
+
+@pytest.fixture
+def tab(page) -> Page:
+    """The tab Tokenize with its first figure drawn."""
+    return settled(page)
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """What Python says of the weights that the page shows."""
+    return weights_engine()
+
+
+@pytest.fixture(scope="module")
+def client(server) -> Client:
+    """A program that calls the endpoints."""
+    return Client(server, verbose=False)

@@ -10,7 +10,7 @@ import small_results
 from browser.conftest import serving
 from browser.tokenize_tab import SETTLED, SLOW, put
 from conftest import pictures, random_model
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from analysis import paper
 from analysis.extractors import Lite0
-from analysis.figures import to_csv
+from analysis.figure_csv import to_csv
 from analysis.metrics import rfd_label
 from analysis.own_pictures import CHUNK, read_album, short_plan
 from analysis.results import Experiment, load, path_of
@@ -76,7 +76,7 @@ def plot(tab, name="curves") -> dict:
             y: plot.layout.yaxis.title.text,
             colour: plot.layout.font.color,
             traces: Object.fromEntries(plot.data.filter((t) => t.name).map(
-                (t) => [t.name, { x: t.x, y: t.y, axis: t.yaxis }]
+                (t) => [t.name.replaceAll("<br>", " "), { x: t.x, y: t.y, axis: t.yaxis }]
             )),
             mark: plot.data.find((trace) => trace.meta === "mark"),
         })"""
@@ -262,11 +262,6 @@ def test_refusals_are_one_sentence_and_the_page_goes_on(tab, files, tmp_path):
 
 
 # --- the endpoint ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return Client(server, verbose=False)
 
 
 def call(client, paths, name="epsilon"):

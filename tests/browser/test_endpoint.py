@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
@@ -17,11 +17,6 @@ from tatok.images import to_pil
 
 ASSETS = Path(__file__).parents[2] / "assets"
 PICTURE = example_files(ASSETS / "examples")[0]
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return Client(server, verbose=False)
 
 
 def call(client, picture=PICTURE, **changes):

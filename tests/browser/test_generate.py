@@ -10,7 +10,6 @@ import pytest
 import torch
 from browser.conftest import serving
 from browser.tokenize_tab import ASSETS, SETTLED, SLOW, set_slider
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
@@ -294,11 +293,6 @@ def test_phone_has_no_sideways_scroll(open_page, path):
 
 
 # --- the endpoint ------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    return Client(server, verbose=False)
 
 
 def call(client, **changes):

@@ -13,7 +13,6 @@ from browser.tokenize_tab import (
     settled,
     stat,
     state,
-    weights_engine,
 )
 from PIL import Image
 from playwright.sync_api import expect
@@ -24,16 +23,6 @@ from tatok.entropy import ESTIMATORS
 
 LOOKED = "#inspector details[open]:not(.waiting)"
 LEVELS = 127.5**2
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
-
-
-@pytest.fixture
-def tab(page):
-    return settled(page)
 
 
 def rows(tab, table: str) -> list[list[str]]:
@@ -170,6 +159,7 @@ def test_play_shows_decoded_frames_and_saves_them(tab, engine, tmp_path):
     section.get_by_role("button", name="Make a GIF").click()
     link = section.get_by_role("link")
     expect(link).to_contain_text("Save the GIF", timeout=SLOW)
+    expect(link).to_contain_text("256 colours")
     with tab.expect_download() as download:
         link.click()
     assert download.value.suggested_filename == f"tatok-{PICTURES[0].stem}-k16-rate.gif"
@@ -181,6 +171,13 @@ def test_play_shows_decoded_frames_and_saves_them(tab, engine, tmp_path):
     for index in (0, 20):
         saved.seek(index), again.seek(index)
         assert saved.convert("RGB").tobytes() == again.convert("RGB").tobytes()
+    # what is forced by hand plays no part, and the page says so
+    note = section.locator('[data-text="note"]')
+    expect(note).not_to_contain_text("by hand")
+    shown = image.evaluate("(c) => c.toDataURL()")
+    put(tab, forced_in=[3], forced_out=[0, 17])
+    expect(note).to_contain_text("by hand (3 of the patches)")
+    assert image.evaluate("(c) => c.toDataURL()") == shown
     # ε only moves the mark; another k is another run
     put(tab, epsilon=0.5)
     expect(label).to_contain_text("dB")

@@ -16,22 +16,11 @@ from browser.tokenize_tab import (
     settled,
     stat,
     state,
-    weights_engine,
 )
 from playwright.sync_api import expect
 
 READOUT = '#patch-view [data-text="readout"]'
 HANDLE = "#patch-view .handle"
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
-
-
-@pytest.fixture
-def tab(page):
-    return settled(page)
 
 
 def centre(tab, panel: str, place: int, grid: int) -> tuple[float, float]:

@@ -30,11 +30,35 @@ RUN_DTF = """
 """
 
 
+DRAW_CURVE = """
+([H, epsilon, minimum, width]) => {
+  document.body.innerHTML = `<svg style="font: 12px sans-serif; width: ${width}px; height: 236px">
+    <g class="fixed"></g><g class="moving"></g><path class="hit"/>
+    <g class="handle"><path class="level"/><circle class="grip"/></g></svg>`;
+  const svg = document.querySelector("svg");
+  const ranked = Selection.rank(Float64Array.from(H));
+  const found = Selection.dtf(ranked, epsilon, minimum);
+  Curve.axes(svg, ranked);
+  Curve.marks(svg, ranked, found, { epsilon, minimum }, []);
+  const words = [...svg.querySelectorAll("text")].find((t) => t.textContent.startsWith("(1 − ε)"));
+  const box = words.getBBox();
+  const line = svg.querySelector(".line");
+  const step = line.getTotalLength() / 2000;
+  const points = Array.from({ length: 2001 }, (_, i) => line.getPointAtLength(i * step));
+  const [right, bottom] = [box.x + box.width, box.y + box.height - 3]; // 3: its letters are lower
+  const inside = ({ x, y }) => x > box.x && x < right && y > box.y + 3 && y < bottom;
+  return [points.some(inside), box.x, box.x + box.width, box.y, box.y + box.height];
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def script(browser):
-    """A blank page that holds selection.js."""
+    """A blank page that holds selection.js and curve.js."""
     blank = browser.new_page()
-    blank.add_script_tag(content=source("selection.js") + "\nwindow.Selection = Selection;")
+    names = ("selection.js", "format.js", "curve.js")
+    shared = "Object.assign(window, { Selection, Curve });"
+    blank.add_script_tag(content=f"{source(*names)}\n{shared}")
     yield blank
     blank.close()
 
@@ -130,3 +154,14 @@ def test_numbers_with_forced_patches_are_those_of_python(script, tmp_path, layou
                 assert alone == [None] * 4, "how many are kept is not known before the answer"
             else:
                 assert alone == [*numbers[:3], None]
+
+
+@pytest.mark.parametrize("width", [300, 420, 640])
+@pytest.mark.parametrize("power", [0.0, 0.1, 1.0, 8.0])
+def test_the_words_of_the_level_do_not_cross_the_curve(script, power, width):
+    """From a straight line (all H equal) to a steep curve, at every ε."""
+    H = [float(i + 1) ** power for i in range(256)]
+    for epsilon in (0.0, 0.03, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95):
+        crossed, left, right, top, bottom = script.evaluate(DRAW_CURVE, [H, epsilon, 0.0, width])
+        assert not crossed, epsilon
+        assert 0 <= left and right <= width and 0 <= top and bottom <= 236 - 30

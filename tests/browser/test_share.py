@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from browser.tokenize_tab import (
@@ -18,22 +18,11 @@ from browser.tokenize_tab import (
     settled,
     stat,
     state,
-    weights_engine,
 )
 from PIL import Image
 from playwright.sync_api import expect
 
 from tatok import tokenfile
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
-
-
-@pytest.fixture
-def tab(page):
-    return settled(page)
 
 
 def parameters(tab) -> dict[str, str]:
@@ -145,6 +134,40 @@ def test_hostile_values_are_ignored_one_by_one(open_page, engine):
     assert figures(page) == expected(engine, settings, picture("cat"))
 
 
+def test_the_pinned_setting_travels(open_page):
+    page = settled(open_page())
+    put(page, epsilon=0.3, forced_in=[5], compare="pin")
+    settled(page)
+    page.get_by_role("button", name="Pin this setting").click()
+    put(page, example="cat")
+    settled(page)
+    put(page, epsilon=0.6, policy="uniform", k=4, selected=7)
+    settled(page)
+    table = page.locator("#compare tbody")
+    expect(table.locator('[data-row="picture"]')).to_contain_text("cat")
+    before, rows = state(page), table.inner_text()
+    assert parameters(page) == {
+        "x": "cat",
+        "eps": "0.6",
+        "k": "4",
+        "policy": "uniform",
+        "patch": "7",
+        "compare": "pin",
+        "pin": f"x={PICTURES[0].stem}&eps=0.3&in=5",
+    }
+    page.reload()
+    expect(table).to_have_text(rows, use_inner_text=True, timeout=SLOW)
+    assert {**state(page), "picture": None} == {**before, "picture": None}
+    assert parameters(page)["x"] == "cat"
+
+
+@pytest.mark.parametrize("pin", ["", "eps=0.3", "x=nobody", "x=cat&eps=9", "x=cat&in=1-x", "x"])
+def test_a_pin_that_is_not_allowed_is_ignored_alone(open_page, engine, pin):
+    page = settled(open_page(f"/?k=7&{urlencode({'pin': pin})}"))
+    assert figures(page) == expected(engine, default_settings(engine, k=7))
+    assert state(page)["pinned"] is None
+
+
 def test_an_own_picture_does_not_travel(tab, tmp_path):
     secret = tmp_path / "secret-name.png"  # so smooth that every H is 0
     Image.radial_gradient("L").convert("RGB").save(secret)
@@ -156,6 +179,11 @@ def test_an_own_picture_does_not_travel(tab, tmp_path):
     settled(tab)
     put(tab, epsilon=0.2, selected=9, forced_in=[1], box=[8, 8, 100])
     settled(tab)
+    assert parameters(tab) == {"eps": "0.2"}
+    put(tab, compare="pin")
+    tab.get_by_role("button", name="Pin this setting").click()
+    expect(tab.locator("#compare .legend")).to_contain_text("both")
+    put(tab, compare=None)
     assert parameters(tab) == {"eps": "0.2"}
     name, data = download(tab, "json")
     record = json.loads(data)

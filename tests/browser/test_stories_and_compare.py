@@ -16,7 +16,6 @@ from browser.tokenize_tab import (
     settled,
     stat,
     state,
-    weights_engine,
 )
 from playwright.sync_api import expect
 
@@ -24,16 +23,6 @@ from analysis.view.comparison import by_epsilon, by_policy, features
 from tatok.images import to_pil
 
 CARDS = "#compare .cards figure"
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
-
-
-@pytest.fixture
-def tab(page):
-    return settled(page)
 
 
 def test_every_story_is_a_setting_of_the_live_model(tab, engine):

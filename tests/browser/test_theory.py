@@ -1,7 +1,7 @@
 """The tab Theory as a visitor handles it, beside what Python says it must show."""
 
 import pytest
-from browser.tokenize_tab import PICTURES, SLOW, put, settled, weights_engine
+from browser.tokenize_tab import PICTURES, SLOW, put, settled
 from conftest import pictures
 from playwright.sync_api import expect
 
@@ -10,11 +10,6 @@ from analysis.view.theory import TARGETS
 from tatok.images import to_pil
 
 HANDLE = "#theory .handle"
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
 
 
 def opened(page):

@@ -12,24 +12,11 @@ from browser.tokenize_tab import (
     figures,
     put,
     set_slider,
-    settled,
     stat,
     state,
-    weights_engine,
 )
 from PIL import Image
 from playwright.sync_api import expect
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return weights_engine()
-
-
-@pytest.fixture
-def tab(page):
-    """The page with its first figure drawn."""
-    return settled(page)
 
 
 def test_the_page_shows_what_python_computes(tab, engine):

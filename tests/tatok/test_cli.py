@@ -129,7 +129,8 @@ def test_generate_goes_on_from_a_token_file(both, capsys, monkeypatch):
         (["--globals-of", "other.tatok"], "made with other weights"),
         (["--patches-of", "photo.png"], "This is not a .tatok file."),
         (["--patches-of", "three.tatok"], "k = 4 global tokens"),
-        (["--patches-of", "three.tatok", "--count", "3"], "--count has no part"),
+        (["--patches-of", "three.tatok", "--count", "3"], "--epsilon have no part"),
+        (["--patches-of", "three.tatok", "--epsilon", "0.3"], "--epsilon have no part"),
         (["--weights", "bare"], "There is no generator.json in bare."),
         (["--weights", "mixed"], "These generator weights belong to another tokenizer."),
     ],
@@ -162,14 +163,41 @@ def test_mistakes_in_generate_are_one_sentence(both, capsys, monkeypatch, argume
         (["decode", "photo.png", "-o", "x.png"], "This is not a .tatok file."),
         (["decode", "nowhere.tatok", "-o", "x.png"], "nowhere.tatok"),
         (["reconstruct", "photo.png", "--weights", "nothing-here"], "neither a folder nor a model"),
+        (["reconstruct", "photo.png", "--target-psnr", "nan"], "PSNR must lie in 0..100 dB"),
+        (["reconstruct", "photo.png", "--target-psnr=-99999"], "PSNR must lie in 0..100 dB"),
+        (["bench", "generator", "--pictures", "--batch", "0"], "batch must be at least 1, not 0."),
+        (["train", "generator", "--data", ".", "--out", "x", "--names", "a"], "FOLDER=NAME, not"),
     ],
 )
 def test_mistakes_are_one_sentence(files, monkeypatch, arguments, says):
     monkeypatch.chdir(files)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    if "--weights" not in arguments:
+    if arguments[0] in ("reconstruct", "decode") and "--weights" not in arguments:
         arguments = [*arguments, "--weights", "weights"]
     monkeypatch.setattr(sys, "argv", ["tatok", *arguments])
+    with pytest.raises(SystemExit) as error:
+        cli.main()
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tokenizer", "--layout", "sequence"], "have layout = 'grid', and the flags ask for 'seq"),
+        (["tokenizer", "--depth", "3"], "have depth = 2, and the flags ask for 3."),
+        (["tokenizer", "--predictive"], "have predictive = False, and the flags ask for True."),
+        (["tokenizer", "--size", "paper"], "have image_size = 32, and the flags ask for 336."),
+        (["generator", "--size", "paper"], "have dim = 32, and the flags ask for 768."),
+        (["tokenizer", "--depth", "2", "--no-predictive"], "nowhere is not a folder."),
+        (["generator"], "nowhere is not a folder."),
+    ],
+)
+@pytest.mark.parametrize(
+    "way", [["--init", "weights", "--out", "x"], ["--resume", "--out", "weights"]]
+)
+def test_training_goes_on_with_the_shape_there_is(both, monkeypatch, arguments, says, way):
+    monkeypatch.chdir(both[0])
+    monkeypatch.setattr(sys, "argv", ["tatok", "train", *arguments, "--data", "nowhere", *way])
     with pytest.raises(SystemExit) as error:
         cli.main()
     assert says in str(error.value) and "\n" not in str(error.value)

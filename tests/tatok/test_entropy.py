@@ -37,9 +37,10 @@ def test_gaussian_is_minus_log_density_at_the_quantizers_resolution():
     z = model.patch_codebook.down(encoding.patches)
     density = torch.distributions.Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(2)
     bits = -density / math.log(2) - z.shape[2] * math.log2(math.sqrt(0.05))
-    torch.testing.assert_close(H, bits.clamp(min=0), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(H, bits, rtol=1e-4, atol=1e-3)
     model.patch_codebook.error.fill_(1e6)  # so coarse that no bits are needed
-    assert (ESTIMATORS["gaussian"].function(model, encoding) == 0).any()
+    assert (ESTIMATORS["gaussian"].function(model, encoding) < 0).any()
+    assert (model.measure(encoding, "gaussian").entropy == 0).any()
 
 
 def test_code_is_surprisal_and_prior_its_expectation():
@@ -52,7 +53,8 @@ def test_code_is_surprisal_and_prior_its_expectation():
     code = ESTIMATORS["code"].function(model, encoding)
     torch.testing.assert_close(code.flatten(), -taken.log2(), rtol=1e-4, atol=1e-4)
     prior = ESTIMATORS["prior"].function(model, encoding)
-    torch.testing.assert_close(prior, (p * -p.log2()).sum(2), rtol=1e-4, atol=1e-4)
+    expected = (p * -p.log2()).sum(2).double()
+    torch.testing.assert_close(prior, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_prior_is_a_function_of_the_global_codes_alone():
@@ -68,16 +70,17 @@ def test_prior_is_a_function_of_the_global_codes_alone():
         ESTIMATORS["prior"].function(model, b), ESTIMATORS["prior"].function(model, a)
     )
     codes = model.quantize_globals(a).codes
-    received = model.place_entropy(codes)
+    received = torch.cat([model.place_entropy(row) for row in codes.split(1)])  # one file each
+    # closer than float32 rounds, lest encoder and decoder rank two places differently
     torch.testing.assert_close(
-        received, ESTIMATORS["prior"].function(model, a).double(), rtol=1e-4, atol=1e-4
+        received, ESTIMATORS["prior"].function(model, a), rtol=1e-12, atol=1e-12
     )
 
 
 def test_rate_compares_each_patch_with_the_image_from_g():
     model, x = random_model(), pictures(2)
     encoding = model.encode(x, 4)
-    H = ESTIMATORS["rate"].function(model, encoding)
+    H = model.measure(encoding, "rate").entropy
     y = model.decode_globals(encoding)
     D0 = 4 * 10 ** (-model.config.target_psnr / 10)
     for b in range(2):
@@ -95,7 +98,7 @@ def test_rate_is_zero_where_g_suffices():
     from dataclasses import replace
 
     encoding = replace(model.encode(x, 4), pixels=y)
-    assert (ESTIMATORS["rate"].function(model, encoding) == 0).all()
+    assert (model.measure(encoding, "rate").entropy == 0).all()
     assert model.select(encoding, 0.05).count.tolist() == [1]  # erratum 2: N = 1, patch 0
     assert model.select(encoding, 0.05).keep[0, 0]
 

@@ -4,14 +4,18 @@ import dataclasses
 
 import pytest
 import torch
+from conftest import random_generator, random_model
 
-from tatok import MaskGIT, filtering
+from tatok import MaskGIT, filtering, train_generator
 from tatok.canvas import MASKED, PADDING, Canvas, pack, unpack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
 from tatok.data import seeded
 from tatok.losses import GeneratorLoss
 from tatok.sampling import SCHEDULES, SamplingOptions, fill, still_masked
 from tatok.token_cache import CachedTokens
+from tatok.tokenfile import pack as pack_file
+from tatok.tokenfile import unpack as unpack_file
+from tatok.tokens import place_bits
 from tatok.train import World
 from tatok.train_generator import GeneratorTask, draw_mask, hide
 
@@ -208,6 +212,36 @@ def test_prior_needs_the_tokenizer():
     assert last.keep.nonzero()[:, 1].tolist() == [14, 15] * 3
 
 
+@pytest.mark.parametrize("steps", [1, 2, 6])
+def test_places_by_prior_are_free_where_the_codes_give_them(steps):
+    tokenizer = random_model(estimator="prior")
+    generator, seen = random_generator(tokenizer), []
+
+    def rule(codes):
+        seen.append(codes)
+        return tokenizer.place_entropy(codes)
+
+    tokens = list(generator.sample("ab", 5, rule, steps=steps))[-1].tokens
+    with_places = dataclasses.replace(tokens, places="sent").bits() - tokens.bits()
+    if steps == 1:  # everything is drawn at once: the codes came after the places
+        assert (seen[0] == MASKED).all() and tokens.places == "sent"
+    else:
+        assert with_places.tolist() == [place_bits(16, 5)] * 2
+    for row in range(2):
+        back = unpack_file(pack_file(tokens, tokenizer, row), tokenizer)
+        assert torch.equal(back.patch_codes[0], tokens.patch_codes[row])
+
+
+def test_an_unknown_global_code_is_the_mask_token():
+    tokenizer = random_model()
+    codes = torch.tensor([[3, MASKED, 5, MASKED]])
+    g = tokenizer.embed_globals(codes)[0]
+    assert torch.equal(g[[1, 3]], tokenizer.decoder.mask.expand(2, -1))
+    torch.testing.assert_close(g[[0, 2]], tokenizer.global_codebook.embed(torch.tensor([3, 5])))
+    last = torch.where(codes == MASKED, tokenizer.config.codebook_size - 1, codes)
+    assert not torch.equal(tokenizer.place_entropy(codes), tokenizer.place_entropy(last))
+
+
 def test_training_masks_cover_what_sampling_meets():
     full = canvas(B=600, seed=3)
     draws = torch.rand(600, 3, generator=seeded(0))
@@ -219,8 +253,11 @@ def test_training_masks_cover_what_sampling_meets():
     assert 0.25 < bare.float().mean() < 0.42  # class and global codes alone
     given = ~hidden[:, :4].any(1)
     assert 0.4 < given.float().mean() < 0.65  # all global codes known
-    both = hidden[:, :4].any(1) & hidden[:, 4:].any(1)
-    assert both.float().mean() > 0.1
+    globals_, patches = hidden[:, :4].any(1), hidden[:, 4:].any(1)
+    assert 0.04 < (globals_ & patches).float().mean() < 0.15
+    pictures = globals_ & ~patches & ~bare  # all patches known, as `vary_globals` has them
+    assert 0.05 < pictures.float().mean() < 0.15
+    assert hidden[pictures][:, :4].all(1).any()
     assert (shown.places == PADDING)[bare].all()
 
 
@@ -232,6 +269,18 @@ def cached(n=12):
         torch.randint(32, (n, 16), generator=g),
         torch.rand(n, 16, generator=g),
     )
+
+
+def test_the_loss_is_the_same_in_parts_of_like_length(model, monkeypatch):
+    losses = []
+    for parts in (1, 3):
+        monkeypatch.setattr(train_generator, "PARTS", parts)
+        task = GeneratorTask(model.train(), cached(), cached(), GeneratorLoss())
+        losses.append(task.loss(torch.arange(10), 0, World())[0].item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    full = canvas()
+    short = full.rows(torch.tensor([int(full.real.sum(1).argmin())]))
+    assert short.real.all() and short.codes.shape[1] < full.codes.shape[1]
 
 
 @pytest.mark.gradients

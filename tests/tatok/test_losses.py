@@ -7,6 +7,7 @@ import torch
 from conftest import pictures, random_model
 
 from tatok import losses
+from tatok.entropy import gaussian_nll
 from tatok.losses import LossWeights
 from tatok.quantizer import Quantized
 
@@ -74,11 +75,15 @@ def test_global_alignment_has_a_bottom():
     assert losses.global_alignment(model, x, g).item() == pytest.approx(bottom, rel=1e-5)
 
 
-def test_predictor_losses_are_what_the_estimators_report():
-    model, x = random_model(), pictures(2)
+@pytest.mark.parametrize("predictive", [False, True])
+def test_predictor_losses_are_what_the_estimators_report(predictive):
+    model, x = random_model(predictive=predictive), pictures(2)
     encoding = model.encode(x, 4)
     made = model(encoding, torch.ones(2, 16, dtype=torch.bool))
-    _, code = losses.predictor_nll(model, made, torch.arange(16))
+    nll, code = losses.predictor_nll(model, made, torch.arange(16))
+    mean, log_variance = model.predictor.gaussian(model.predict(encoding))
+    z = model.patch_codebook.down(encoding.patches)
+    assert nll.item() == pytest.approx(gaussian_nll(z, mean, log_variance).mean().item() / 4, 1e-4)
     surprisal = model.select(encoding, estimator="code").entropy
     assert code.item() == pytest.approx(surprisal.mean().item() * math.log(2), rel=1e-4)
 

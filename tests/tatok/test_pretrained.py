@@ -28,6 +28,7 @@ def test_save_and_load(tmp_path):
 def test_the_fingerprint_names_the_weights():
     assert random_model(0).fingerprint == random_model(0).fingerprint
     assert random_model(0).fingerprint != random_model(1).fingerprint
+    assert random_model(0).fingerprint != random_model(0, target_psnr=11.0).fingerprint
 
 
 def spoil(folder, name, change):
@@ -43,6 +44,9 @@ def spoil(folder, name, change):
         ("tokenizer.json", lambda data: b"\xff\xfe"),
         ("tokenizer.json", lambda data: data.replace(b'"dim": 48', b'"dim": 64')),
         ("tokenizer.json", lambda data: data.replace(b'"dim"', b'"dimension"')),
+        ("tokenizer.json", lambda data: data.replace(b'"heads": 4', b'"heads": 5')),
+        ("tokenizer.json", lambda data: data.replace(b'"heads": 4', b'"heads": 0')),
+        ("tokenizer.json", lambda data: data.replace(b'_dim": 32', b'_dim": 6')),
         ("tokenizer.json", lambda data: data.replace(b'"grid"', b'"ring"')),
         ("tokenizer.safetensors", lambda data: data[:500]),
         ("tokenizer.safetensors", lambda data: b""),

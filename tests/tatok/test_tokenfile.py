@@ -8,7 +8,7 @@ import torch
 from conftest import pictures, random_model
 
 from tatok import BadTokenFile
-from tatok.tokenfile import HEADER_BYTES, pack, rank_of, set_of_rank, unpack
+from tatok.tokenfile import HEADER_BYTES, pack, places_by_rule, rank_of, set_of_rank, unpack
 from tatok.tokens import Tokens, place_bits
 
 
@@ -84,3 +84,22 @@ def test_a_file_of_other_weights_is_refused():
     data = pack(ours.quantize(encoding, ours.select(encoding, count=5)), ours)
     with pytest.raises(BadTokenFile, match="other weights"):
         unpack(data, theirs)
+
+
+def test_chain_is_a_rule_that_the_global_codes_give():
+    model = random_model()
+    near = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+    cosine = torch.nn.functional.cosine_similarity(near[:, None], near[None], dim=2)
+    model.correlation.copy_(0.2 * torch.eye(16) + 0.8 * cosine)
+    x = pictures(40)
+    encoding = model.encode(x, 4)
+    for N in (3, 7, 12):
+        made = model.quantize(encoding, model.select(encoding, policy="chain", count=N))
+        assert made.places == "chain" and len(set(map(tuple, made.keep.tolist()))) > 1
+        assert made.bits().tolist() == [6 * (4 + N) + 5] * len(x)  # none of them for the places
+        for row in range(len(x)):
+            data = pack(made, model, row)
+            assert len(data) - HEADER_BYTES == ceil((6 * (4 + N) + 5) / 8)
+            assert torch.equal(unpack(data, model).patch_codes[0], made.patch_codes[row])
+    model.correlation.copy_(torch.eye(16))  # which is the same for encoder and decoder, or it fails
+    assert not torch.equal(places_by_rule(model, "chain", made.global_codes[:1], 12), made.keep[:1])

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import TINY, pictures, random_model
+from conftest import KINDS, TINY, pictures, random_model
 
 from tatok import SIZES, TaTok, TokenizerConfig
 from tatok.entropy import ESTIMATORS
@@ -198,12 +198,31 @@ def test_named_sizes():
     assert 40e6 < count < 60e6
 
 
+def test_a_predictive_model_codes_what_g_does_not_predict():
+    model, x = random_model(predictive=True), pictures(2)
+    encoding = model.encode(x, 4)
+    _, tokens, y = run(model, x, count=16)
+    g = model.global_codebook.embed(tokens.global_codes)
+    mean, _ = model.predictor.gaussian(model.predict(encoding))
+    assert mean.std() > 0.05  # or nothing is tested
+    book, z = model.patch_codebook, model.patch_codebook.down(encoding.patches)
+    assert torch.equal(tokens.patch_codes, book.nearest(z - mean))
+    assert not torch.equal(tokens.patch_codes, book.nearest(z))
+    patches = book.up(book.codes[tokens.patch_codes] + mean)
+    expected = model.decoder(g, patches, torch.ones(2, 16, dtype=torch.bool)).clamp(-1, 1)
+    torch.testing.assert_close(y, expected, atol=1e-4, rtol=0)
+    q = model(encoding, tokens.keep).patches
+    torch.testing.assert_close(q.latents + q.mean, z, atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="predictive"):
+        random_model(predictive=True, layout="sequence")
+
+
 @pytest.mark.gradients
-@pytest.mark.parametrize("layout", ["grid", "sequence"])
-def test_gradients_reach_everything(layout):
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_reach_everything(kind):
     from tatok.losses import LossWeights, total_loss
 
-    model = random_model(layout=layout).train()
+    model = random_model(**KINDS[kind]).train()
     encoding = model.encode(pictures(2), 6)
     keep = model.select(encoding, count=8).keep
     places = torch.arange(16)

@@ -148,6 +148,22 @@ def test_empty_and_unreadable_folders_are_said(tmp_path):
     (tmp_path / "x.png").write_bytes(b"x")
     with pytest.raises(data.EmptyFolder, match="None"):
         data.TrainingImages(data.list_images([tmp_path]), 32, 0)[0]
+    with pytest.raises(data.EmptyFolder, match="No image is left"):
+        data.TrainingImages([], 32, 0)
+
+
+@pytest.mark.parametrize("predictive", [False, True])
+def test_codebooks_start_on_what_they_code(tmp_path, predictive):
+    for n, x in enumerate(pictures(12)):
+        to_pil(x).save(tmp_path / f"{n}.png")
+    model = random_model(predictive=predictive)
+    files = data.list_images([tmp_path])
+    task = TokenizerTask(model, files, files)
+    task.start_codebooks(0)
+    encoding = model.encode(task.validation, model.config.k_max)
+    for q in (model.quantize_patches(encoding), model.quantize_globals(encoding)):
+        error = (q.latents - q.quantized).square().mean()
+        assert error < 0.5 * q.latents.var(dim=(0, 1)).mean()  # k-means centres of these latents
 
 
 def test_pca_start_is_the_best_linear_codec():

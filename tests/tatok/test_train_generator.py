@@ -88,3 +88,7 @@ def test_the_cache_holds_what_the_tokenizer_says(world):
         torch.equal(a, b)
         for a, b in zip(dataclasses.astuple(cached), dataclasses.astuple(again), strict=True)
     )
+    other = cache_tokens(model, files, ["b", "a"], world / "cache")
+    assert torch.equal(other.labels, 1 - cached.labels)
+    model.config = dataclasses.replace(model.config, k=model.config.k - 1)
+    assert cache_tokens(model, files, ["a", "b"], world / "cache").global_codes.shape[1] == 3

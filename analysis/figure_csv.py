@@ -1,0 +1,46 @@
+"""The numbers behind a figure, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from analysis.codecs import Codecs
+from analysis.results import Estimate, Experiment
+
+
+def to_csv(result: Experiment | Codecs) -> str:
+    """Every number of the file but the replicates; the first line, a comment, says how it came."""
+    out = io.StringIO()
+    out.write(f"# {result.provenance.line()}\n")
+    rows = _codec_rows(result) if isinstance(result, Codecs) else _experiment_rows(result)
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def _experiment_rows(result: Experiment) -> Iterable[list]:
+    counted = ["N", "N deviation", "bits", "bits per pixel"]
+    labels = ("PSNR, dB", result.fd_label, result.kid_label)
+    yield ["series", f"x: {result.x}", "policy", "k", *counted, *_bounds(labels)]
+    for series in result.series:
+        for p in series.points:
+            setting = [series.name, p.x, p.setting.label, p.setting.k]
+            size = [p.count, p.count_deviation, p.bits, p.bits_per_pixel]
+            yield [*setting, *size, *_numbers(p.psnr, p.fd, p.kid)]
+
+
+def _codec_rows(result: Codecs) -> Iterable[list]:
+    measured = _bounds(("PSNR, dB", "Lite0 distance"))
+    yield ["coder", "quality or ε", "side, px", "file bytes", "payload bytes", *measured]
+    for p in result.points:
+        size = [p.coder, p.knob, p.side, p.file_bytes, p.payload_bytes]
+        yield [*size, *_numbers(p.psnr, p.distance)]
+
+
+def _bounds(labels: Iterable[str]) -> list[str]:
+    return [f"{label}{end}" for label in labels for end in ("", ", low", ", high")]
+
+
+def _numbers(*estimates: Estimate) -> list[float | None]:
+    return [number for e in estimates for number in (e.value, e.low, e.high)]
