@@ -5,32 +5,38 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from analysis import commands, generation, lab
-from analysis.evaluate import BadData, evaluate, find, markdown, read_list, validation_list
+from analysis.evaluate import (
+    FLOOR_IMAGES,
+    VALIDATION,
+    BadData,
+    evaluate,
+    find,
+    markdown,
+    read_list,
+    validation_list,
+)
 from analysis.extractors import IMAGENETTE, Lite0
-from analysis.provenance import Data, describe_list, provenance
-from analysis.results import BadResult, save
-from tatok.data import EmptyFolder, list_images
+from analysis.provenance import Data, describe_folders, describe_list, provenance
+from analysis.results import BadResult, check_file, save, write
+from tatok.data import EmptyFolder, list_images, spread
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
 from tatok.sampling import SamplingOptions
 from tatok.tokenizer import TaTok
 
-VALIDATION = Path(__file__).resolve().parents[1] / "assets" / "validation.txt"
-
 
 def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the model card's table; write it with its provenance."""
     if args.out:
-        _check_writable(args.out)
+        check_file(args.out)
     names = read_list(args.list, args.n)
     paths = find(names, args.data)
     train = list_images(args.train) if args.train else []
@@ -43,17 +49,20 @@ def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     origin = provenance(
         model, record, describe_list(args.list, len(names)), args.seed, extractor.name, argv
     )
+    if train:
+        used = [file.path for file in spread(train, FLOOR_IMAGES)]
+        origin = replace(origin, fitted=describe_folders(args.train, used))
     report = evaluate(model, images, sets, extractor, train, args.seed)
     print(f"{markdown(report)}\n\n{origin.line()}")
     if args.out:
         values = {"provenance": asdict(origin), **asdict(report)}
-        _write(args.out, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        write(args.out, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the generator's part of the model card; write it with its provenance."""
     if args.out:
-        _check_writable(args.out)
+        check_file(args.out)
     tokenizer = TaTok.from_pretrained(args.weights)
     generator = MaskGIT.from_pretrained(args.weights)
     same = {"steps": args.steps, "epsilon": args.epsilon, "seed": args.seed}
@@ -81,20 +90,8 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
 
 def run_validation_list(args: argparse.Namespace, argv: list[str]) -> None:
     """Write the fixed list of validation images."""
-    _check_writable(args.out)
-    _write(args.out, "\n".join(validation_list(args.data, args.n)) + "\n")
-
-
-def _check_writable(path: Path) -> None:
-    """Before the work, not after it."""
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise BadData(f"{path} cannot be written.")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    check_file(args.out)
+    write(args.out, "\n".join(validation_list(args.data, args.n)) + "\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -158,8 +158,9 @@ def measure(
 
 def markdown(placements: Sequence[Placement]) -> str:
     """Share of the kept patches in the outer columns and rows against chance."""
+    note = "p: not corrected for how many are looked at; one in twenty is below 0.05 by chance."
     head = ["pictures", "estimator", "n", "N", "columns", "rows", "chance", "p columns", "p rows"]
-    return table(head, [_cells(one) for one in placements])
+    return f"{table(head, [_cells(one) for one in placements])}\n\n{note}"
 
 
 def _cells(one: Placement) -> list[str]:

@@ -88,7 +88,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Sec. 2.3",
         "Patch tokens are redundant",
         "Red > 0",
-        "holds: Red of all patch codes, without G, is surely above 0",
+        "holds: Red of all patch codes, without G, is surely above 0, and so is its lower bound; "
+        "in part: the first alone, a ratio of two upper bounds",
         rules.patches_are_redundant,
     ),
     Claim(
@@ -96,7 +97,8 @@ CLAIMS: tuple[Claim, ...] = (
         "App. B.4",
         "The kept patches, given G, are not redundant",
         "Red ≈ 0",
-        "holds: surely 2 % or less; in part: surely less than for all patches without G",
+        "holds: surely 2 % or less; in part: surely less than for all patches without G. A better "
+        "model of the codes could find more: a small Red is no upper bound",
         rules.red_vanishes,
     ),
     Claim(

@@ -285,7 +285,9 @@ def red(measured: Measured, patches: str, given: bool) -> Redundancy:
 def patches_are_redundant(measured: Measured) -> Finding:
     """Defect II."""
     row = red(measured, "all", False)
-    return found(row.red, percent, HOLDS if sure(row.red).low > 0 else NOT)
+    verdict = NOT if sure(row.red).low <= 0 else HOLDS if (row.at_least or 0) > 0 else PART
+    least = "unknown" if row.at_least is None else percent(row.at_least)
+    return found(row.red, percent, verdict, f"lower bound {least}; Red itself is none")
 
 
 def red_vanishes(measured: Measured) -> Finding:
@@ -293,7 +295,8 @@ def red_vanishes(measured: Measured) -> Finding:
     kept, every = red(measured, "kept", True), red(measured, "all", False)
     less = sure(kept.red).high < sure(every.red).low
     verdict = HOLDS if kept.red.high <= 0.02 else PART if less else NOT
-    return found(kept.red, percent, verdict, f"all patches, without G: {percent(every.red.value)}")
+    text = f"all patches, without G: {percent(every.red.value)}; a small Red is no upper bound"
+    return found(kept.red, percent, verdict, text)
 
 
 def speed_up(measured: Measured) -> Finding:

@@ -6,7 +6,6 @@ A claim is judged by a rule that stands beside it in words (`claim_list`) and in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 
 from analysis.bias import Bias
 from analysis.redundancy import Redundancies
-from analysis.results import BadResult, Experiment, load, path_of
+from analysis.results import BadResult, Experiment, load, path_of, write
 from analysis.speed import Speed
 
 Verdict = Literal[
@@ -183,6 +182,4 @@ def write_table(claims: Claims, readme: Path) -> None:
     if made:
         parts.append(f"Made from:\n\n{made}")
     body = "\n\n".join(parts)
-    partial = readme.with_name(f".{readme.name}.partial")
-    partial.write_text(f"{before}{START}\n{body}\n{END}{after}", encoding="utf-8")
-    os.replace(partial, readme)
+    write(readme, f"{before}{START}\n{body}\n{END}{after}")

@@ -27,9 +27,9 @@ from analysis.places import (
     RESOLUTION,
     check_patches,
     entropies,
+    few_estimate,
     floats,
     kept,
-    mean_estimate,
     roll_table,
 )
 from analysis.provenance import Provenance
@@ -193,8 +193,8 @@ def bar_of(pictures: str, estimator: str, response: str, found: Sequence[Decompo
     parts = [
         Part(
             factor,
-            mean_estimate(torch.tensor([getattr(one, factor) for one in counted])),
-            mean_estimate(shares[:, j]),
+            few_estimate(torch.tensor([getattr(one, factor) for one in counted])),
+            few_estimate(shares[:, j]),
         )
         for j, factor in enumerate(FACTORS)
     ]
@@ -206,7 +206,7 @@ def bar_of(pictures: str, estimator: str, response: str, found: Sequence[Decompo
         n,
         left_out,
         tuple(parts),
-        mean_estimate(torch.tensor([one.total for one in counted])),
+        few_estimate(torch.tensor([one.total for one in counted])),
         1 / (M + 1),
         common_share(effects),
         floats(effects.mean(dim=0)),

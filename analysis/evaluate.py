@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from analysis.extractors import FeatureExtractor
 from analysis.metrics import FrechetDistance, rfd
+from analysis.provenance import ROOT
 from analysis.runner import Result, Setting, bits_of_counts, run
 from tatok.config import TokenizerConfig
 from tatok.data import ImageFile, list_images, spread
@@ -34,6 +35,9 @@ EPSILONS = (0.05, 0.15)  # of the paper's table, and of its Figs. 7 and 8
 THUMBNAILS = (2, 4)  # sides, px
 FLOOR_IMAGES, FLOOR_PATCHES = 2_000, 100  # training images, and patches taken from each
 REFERENCES, TOKENS = "References without a network", "Tokens"
+
+
+VALIDATION = ROOT / "assets" / "validation.txt"
 
 
 class BadData(ValueError):

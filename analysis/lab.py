@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from analysis import bias, counterfactuals, cure, decomposition, probe, redundancy, theory
-from analysis.evaluate import find, read_list
+from analysis.evaluate import VALIDATION, find, read_list
 from analysis.extractors import Lite0
 from analysis.metrics import rfd_label
-from analysis.provenance import ROOT, Provenance, describe_list, provenance
-from analysis.results import BadResult, check_writable, save
+from analysis.provenance import Provenance, describe_folders, describe_list, provenance
+from analysis.results import check_file, save
 from tatok.data import ImageFile, list_images, load_batch, spread
 from tatok.entropy import ESTIMATORS
 from tatok.images import load_image
@@ -25,7 +26,6 @@ from tatok.token_cache import cache_tokens
 from tatok.tokenizer import TaTok
 from tatok.tokens import code_bits
 
-VALIDATION = ROOT / "assets" / "validation.txt"
 CACHE = Path("runs/redundancy")
 
 
@@ -61,7 +61,8 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
     models = []
     for weights in args.weights:
         model, test, origin = _loaded(args, weights, argv)
-        train = load_batch(spread(list_images(args.train), args.images), model.config.image_size)
+        files, origin = _fitted(args, origin)
+        train = load_batch(files, model.config.image_size)
         probes = probe.measure(model, train, test, args.seed)
         print(f"{_name(weights)}, {model.config.layout}\n{probe.markdown(probes)}")
         print(f"\n{origin.line()}\n")
@@ -77,7 +78,8 @@ def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
     """Selections without the place's share, and with the edges always, at equal N."""
     extractor = Lite0().to(memory_format=torch.channels_last)
     model, images, origin = _loaded(args, args.weights, argv, extractor.name)
-    photographs = load_batch(spread(list_images(args.train), args.images), images.shape[2])
+    files, origin = _fitted(args, origin)
+    photographs = load_batch(files, images.shape[2])
     M = model.config.num_patches
     rows = cure.measure(
         model, images, photographs, extractor, args.estimators, (M // 4, M // 2), seed=args.seed
@@ -104,8 +106,9 @@ def run_redundancy(args: argparse.Namespace, argv: list[str]) -> None:
     """Red of the patch codes on the listed images; the models of codes are trained here."""
     names = read_list(args.list, args.n)
     held = [ImageFile(path, "any") for path in find(names, args.data)]
-    seen = [ImageFile(f.path, "any") for f in spread(list_images(args.train), args.images)]
     model, origin = _model(args, args.weights, argv, len(names))
+    files, origin = _fitted(args, origin)
+    seen = [ImageFile(file.path, "any") for file in files]
     parts = [cache_tokens(model, files, ["any"], args.cache) for files in (seen, held)]
     rows = redundancy.measure(model, *parts, args.epsilon, args.sequences, args.seed)
     result = redundancy.Redundancies(
@@ -127,9 +130,7 @@ def _model(
     args: argparse.Namespace, weights: str, argv: list[str], n: int, extractor: str = "none"
 ) -> tuple[TaTok, Provenance]:
     if args.out:
-        check_writable(args.out.parent)
-        if args.out.is_dir():
-            raise BadResult(f"{args.out} is a folder, not a file.")
+        check_file(args.out)
     model, record = TaTok.from_pretrained(weights), TaTok.training_record(weights)
     data = describe_list(args.list, n)
     return model, provenance(model, record, data, args.seed, extractor, argv)
@@ -143,6 +144,13 @@ def _loaded(
     model, origin = _model(args, weights, argv, len(paths), extractor)
     size = model.config.image_size
     return model, torch.cat([load_image(path, size=size) for path in paths]), origin
+
+
+def _fitted(args: argparse.Namespace, origin: Provenance) -> tuple[list[ImageFile], Provenance]:
+    """The training pictures that are used, and the origin that names them."""
+    files = spread(list_images(args.train), args.images)
+    described = describe_folders(args.train, [file.path for file in files])
+    return files, replace(origin, fitted=described)
 
 
 def _name(weights: str) -> str:

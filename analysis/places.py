@@ -90,6 +90,20 @@ def mean_estimate(values: Tensor, seed: int = 0) -> Estimate:
     return replace(mean_band(values, seed), replicates=())
 
 
+def few_estimate(values: Tensor) -> Estimate:
+    """The same for a dozen images, with Student's interval: a bootstrap is a seventh narrower.
+
+    It may reach below 0 or above 1 where the values cannot.
+    """
+    from scipy.stats import t  # of scikit-image; slow to import, and the page starts without
+
+    n, mean = len(values), values.double().mean().item()
+    if n < 2:
+        return Estimate(mean)
+    half = t.ppf(0.975, n - 1) * values.double().std().item() / n**0.5
+    return Estimate(mean, mean - half, mean + half)
+
+
 def floats(values: Tensor) -> tuple[float, ...]:
     """A flat tensor as a result file holds it, to six digits."""
     return tuple(float(f"{value:.6g}") for value in values.flatten().tolist())

@@ -22,13 +22,17 @@ UNKNOWN = "unknown"
 class Data:
     """Which images: what they are called, a SHA-256, and how many were used.
 
-    The hash is of the list's bytes, one name a line; of one's own pictures on the page, which have
-    no lasting names, of the files' bytes.
+    The hash is of the list's bytes, one name a line (of folders: of the sorted names below them);
+    of one's own pictures on the page, which have no lasting names, of the files' bytes.
     """
 
     list: str
     sha256: str
     n: int
+
+    def line(self) -> str:
+        """For `Provenance.line`."""
+        return f"{self.n} images of {self.list} ({self.sha256[:12]})"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Provenance:
 
     commit: of the source, with "+" if files differ from it, "unknown" outside a checkout. weights:
     the model's fingerprint. training: its record, as far as it says. command: without the folders
-    that lie outside the project. date: UTC, to the second.
+    that lie outside the project. date: UTC, to the second. fitted: the pictures to which something
+    beside the model was fitted for the result (a bias map, probes, models of codes, the floor).
     """
 
     commit: str
@@ -50,11 +55,13 @@ class Provenance:
     date: str
     torch: str
     command: str
+    fitted: Data | None = None
 
     def line(self) -> str:
         """One line to print under a table or a figure."""
+        fitted = f", fitted to {self.fitted.line()}" if self.fitted else ""
         return (
-            f"{self.data.n} images of {self.data.list} ({self.data.sha256[:12]}), "
+            f"{self.data.line()}{fitted}, "
             f"weights {self.weights}, commit {self.commit}, features {self.extractor}, "
             f"seed {self.seed}, torch {self.torch}, {self.date}"
         )
@@ -81,6 +88,22 @@ def provenance(
 def describe_list(path: Path, n: int) -> Data:
     """The data description of n images of the list in the file `path`."""
     return Data(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), n)
+
+
+def describe_folders(folders: Sequence[Path], files: Sequence[Path]) -> Data:
+    """The data description of some files of folders; of a path outside them it tells nothing.
+
+    A folder goes by its name, and by that of the folder above it where two have the same.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = ["/".join(folder.resolve().parts[-2:]) for folder in folders]
+    found = []
+    for file in files:
+        at = next(i for i, folder in enumerate(folders) if file.is_relative_to(folder))
+        found.append(f"{names[at]}/{file.relative_to(folders[at]).as_posix()}")
+    digest = hashlib.sha256("\n".join(sorted(found)).encode())
+    return Data(", ".join(names), digest.hexdigest(), len(files))
 
 
 def commit(root: Path) -> str:

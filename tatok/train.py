@@ -176,9 +176,10 @@ class Trainer:
             if over:
                 break
         else:
-            self._checkpoint(
-                time.monotonic() - last_save, {n: v / max(1, steps) for n, v in sums.items()}
-            )
+            if steps:  # else the last batch has been saved, and its row has the losses
+                self._checkpoint(
+                    time.monotonic() - last_save, {n: v / steps for n, v in sums.items()}
+                )
         bar.close()
         for number, handler in previous.items():
             signal.signal(number, handler)

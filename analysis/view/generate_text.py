@@ -89,7 +89,7 @@ def weights(generator: MaskGIT, record: dict) -> str:
 
 def quality(result: Generation) -> str:
     """What was measured on these weights, as HTML."""
-    best, real, again = result.generated[0], result.held_out, result.reconstructed
+    best, real, again = result.chosen, result.held_out, result.reconstructed
     sentences = [
         f"Measured at {best.options.steps} steps, {best.name}: {best.distance.label} = "
         f"{best.distance.value:.1f}, where two halves of the real pictures are "

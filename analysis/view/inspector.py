@@ -6,7 +6,6 @@ import gradio as gr
 
 from analysis.view.engine import Engine
 from analysis.view.inspection import inspect, inspection_reply
-from analysis.view.section import ASIDE as ASIDE
 from analysis.view.section import asks, section
 from analysis.view.state import parse_place
 

@@ -15,11 +15,11 @@ from analysis.view import lab_results, studio
 from analysis.view.crop import Accepted, own_picture, upload_field
 from analysis.view.engine import Engine, Square
 from analysis.view.files import source
-from analysis.view.inspector import ASIDE
 from analysis.view.lab_bench import NAMES, SETS, Bench, Maps, seamless
 from analysis.view.lab_question import Subject
 from analysis.view.patch_view import rgb_base64
 from analysis.view.questions import TRIGGER, failed
+from analysis.view.section import ASIDE
 from analysis.view.state import BadSetting, parse_name, parse_number, parse_whole
 from tatok import BadImage
 from tatok.data import seeded

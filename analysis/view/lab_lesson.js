@@ -8,7 +8,7 @@ function makeLesson({ begin, live, link }) {
   const button = (name) => find(`[data-lesson="${name}"]`);
   const verdict = find('[data-text="verdict"]');
   let at = null; // index of the step, null: closed
-  let scrolled = null; // where the page was put for a step whose numbers are still to come
+  let height = 0; // of the panel
 
   const say = (value) => text("lesson-said", value);
   const tell = (name, value) => { if (find(`[data-text="${name}"]`).textContent !== value) text(name, value); };
@@ -54,7 +54,6 @@ function makeLesson({ begin, live, link }) {
       show();
       begin(STEPS[at]);
       reveal();
-      scrolled = window.scrollY;
     },
 
     close() {
@@ -67,14 +66,18 @@ function makeLesson({ begin, live, link }) {
     draw() {
       if (at === null) return;
       const status = find('[data-text="status"]').textContent; // why nothing could be measured
-      const seen = STEPS[at].seen(live());
-      tell("lesson-seen", seen ?? (status || MEASURING));
-      if (seen === null || scrolled === null) return;
-      if (scrolled === window.scrollY) reveal(); // the panel has grown, and nobody has scrolled since
-      scrolled = null;
+      tell("lesson-seen", STEPS[at].seen(live()) ?? (status || MEASURING));
     },
   };
 
+  // A sentence that comes late makes the panel grow: it must not cover the control it speaks of.
+  new ResizeObserver(() => {
+    const grown = panel.offsetHeight - height;
+    height = panel.offsetHeight;
+    if (at === null || grown <= 0) return;
+    const gap = find(".pointed").getBoundingClientRect().top - panel.getBoundingClientRect().bottom;
+    if (gap < 0 && gap + grown >= 0) window.scrollBy(0, gap - 10);
+  }).observe(panel);
   button("open").addEventListener("click", () => {
     if (at !== null) lesson.close();
     else {

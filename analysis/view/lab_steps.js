@@ -38,7 +38,7 @@ function seenSets({ settings, sets, running }) {
     return `${name}: outer columns ${interval(columns)} of the kept, by chance ${Format.percent(columns.chance)}, ${p}, ${biasSaid(columns)}; ${Place.told(Place.standout(one.kept))} stands out.`;
   });
   const out = new Set(found.filter(({ one }) => one.shares.length).map(({ one }) => lineTold(Place.standout(one.kept))));
-  const end = found.length === 1 ? "Choose another set and run it to compare." : out.size === 1 ? "The same place wins each time." : "It is not the same place each time.";
+  const end = found.length === 1 ? "Choose another set and run it to compare." : out.size === 1 ? "The same place stands out each time." : "It is not the same place that stands out each time.";
   return `By ${settings.estimator}, 24 pictures each. ${lines.join(" ")} ${end}`;
 }
 
@@ -108,7 +108,7 @@ const STEPS = [
   },
   {
     title: "Noise and colours",
-    claim: "If place alone decides, the same place wins on every noise and on every colour.",
+    claim: "If place alone decides, the same place stands out on every noise and on every colour.",
     control: { field: '[data-run="set"]', name: "Run, 24 pictures", why: "Then choose another set beside it, and run that." },
     settings: { kind: "noise", set: "noise" },
     seen: seenSets,

@@ -64,7 +64,7 @@ const Selection = {
 
   // log2 K (k + N) + ceil(log2(M + 1)) + ceil(log2 C(M, N)), the last where places are sent.
   bits({ M, k, N, codebookSize, layout, policy, fromGlobals, forced }) {
-    const ruled = ["first", "last", "uniform"].includes(policy) || (policy === "dtf" && fromGlobals);
+    const ruled = ["first", "last", "uniform", "chain"].includes(policy) || (policy === "dtf" && fromGlobals);
     const sent = layout === "grid" && (forced || !ruled);
     const codes = Math.ceil(Math.log2(codebookSize)) * (k + N);
     const count = M.toString(2).length;

@@ -101,10 +101,11 @@ def bias(*placements):
     return Bias(tuple(made), ORIGIN)
 
 
-def redundancy(kept, every):
+def redundancy(kept, every, least=0.01):
     def row(patches, given, red):
         band = Estimate(red, red - 0.01, red + 0.01)
-        return Redundancy(patches, given, 9.0, 8.0, 7.0, band, None, None)
+        at_least = None if given else least if patches == "all" else 0.9  # 0.9: not to be read
+        return Redundancy(patches, given, 9.0, 8.0, 7.0, band, None, at_least)
 
     rows = (row("all", False, every), row("all", True, 0.5), row("kept", False, 0.5))
     return Redundancies(0.05, 9, 9, 9, 12.0, (*rows, row("kept", True, kept)), ORIGIN)
@@ -144,6 +145,8 @@ CASES = [
     ("collapse", fig4(105.0, 105.0, 250.0), NOT),
     ("collapse", fig4(105.0, last=109.0), NOT),
     ("redundancy", redundancy(0.3, 0.4), HOLDS),
+    ("redundancy", redundancy(0.3, 0.4, -0.1), PART),
+    ("redundancy", redundancy(0.3, 0.4, None), PART),
     ("redundancy", redundancy(0.3, 0.005), NOT),
     ("red-zero", redundancy(0.005, 0.4), HOLDS),
     ("red-zero", redundancy(0.2, 0.4), PART),
@@ -230,6 +233,13 @@ def test_psnr_stands_beside_the_rfd_where_the_two_may_disagree(tmp_path):
     save(dataclasses.replace(made, series=series), tmp_path)
     (row,) = judge([BY_ID["redundant-half"]], tmp_path).rows
     assert row.verdict == HOLDS and row.because.startswith("end +5.0 %, PSNR -6.5 dB; start")
+
+
+def test_red_is_called_no_bound(tmp_path):
+    save(redundancy(0.005, 0.4, 0.123), tmp_path)
+    rows = [judge([BY_ID[id]], tmp_path).rows[0].because for id in ("redundancy", "red-zero")]
+    assert rows[0].startswith("lower bound 12.3 %")
+    assert rows[1] == "all patches, without G: 40.0 %; a small Red is no upper bound"
 
 
 def test_numbers_of_the_table(tmp_path):

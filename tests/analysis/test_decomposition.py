@@ -1,12 +1,14 @@
 """Place, content and roll are orthogonal over all rolls; a planted effect is found where it is."""
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 from conftest import pictures, random_model
 
 from analysis import decomposition as dec
 from analysis.counterfactuals import PARTS, with_positions
-from analysis.places import roll_table
+from analysis.places import mean_estimate, roll_table
 from tatok.data import seeded
 from tatok.entropy import ESTIMATORS
 
@@ -118,6 +120,17 @@ def test_a_bar_is_the_mean_over_images_in_which_something_varies():
     assert bar.total.value == pytest.approx((variance(a) + variance(b)) / 2)
     assert roll.share.value == pytest.approx(0, abs=1e-12)
     assert bars([torch.ones(M, M)]).parts == ()
+
+
+def test_the_interval_of_a_dozen_is_students():
+    maps = [torch.rand(M, M, generator=seeded(3, i)) for i in range(12)]
+    shares = [dec.decompose(H).shares[0] for H in maps]
+    found = bars(maps).parts[0].share
+    low, high = scipy.stats.t.interval(0.95, 11, np.mean(shares), scipy.stats.sem(shares))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    bootstrap = mean_estimate(torch.tensor(shares))
+    assert bootstrap.high - bootstrap.low < 0.95 * (high - low)
+    assert bars(maps[:1]).parts[0].share.low is None
 
 
 def test_the_common_share_tells_one_bias_from_many():

@@ -291,7 +291,7 @@ def test_the_list_is_evenly_spaced_over_every_class(folder):
 
 
 def test_the_list_that_ships_names_500_images_of_two_sets():
-    names = card.read_list(command_line.VALIDATION)
+    names = card.read_list(card.VALIDATION)
     assert len(set(names)) == 500
     parts = [name.split("/") for name in names]
     assert {(p[0], p[1]) for p in parts} == {("imagenette", "val"), ("scenes", "val")}
@@ -330,6 +330,9 @@ def test_the_command_measures_the_listed_images(evaluate_command, folder, weight
     assert of_sets == [("pets", 3), ("places", 3), ("all", 6)]
     assert row["psnr"][2]["psnr"] == pytest.approx(mean_psnr(x, y), abs=1e-3)
     assert written["rows"][0]["name"].startswith("floor")
+    fitted = written["provenance"]["fitted"]
+    files = list_images([folder / "pets" / "train", folder / "places" / "train"])
+    assert (fitted["list"], fitted["n"]) == ("pets/train, places/train", len(files))
 
     printed = capsys.readouterr().out
     assert f"| all patches, k = 4 | 16 | {row['bits']:,.0f} |" in printed
@@ -347,6 +350,7 @@ def test_n_takes_evenly_from_the_list(evaluate_command, folder):
     halved = evaluate_command(names[1::2])
     assert written["rows"] == halved["rows"]
     assert written["provenance"]["data"]["n"] == 4
+    assert written["provenance"]["fitted"] is None
     assert not written["rows"][0]["name"].startswith("floor")  # no training pictures, no floor
 
 
@@ -381,7 +385,7 @@ def test_the_json_says_how_it_was_made(evaluate_command, folder, weights):
         (["pets/val/cat/0.png"] * 2, ["--weights", "assets"], "no tokenizer.json"),
         (["pets/val/cat/0.png"] * 2, ["--train", "nowhere"], "nowhere is not a folder"),
         (["pets/val/cat/0.png"] * 2, ["--list", "nowhere.txt"], "nowhere.txt is not a list"),
-        (["pets/val/cat/0.png"] * 2, ["--out", "nowhere/x.json"], "cannot be written"),
+        (["pets/val/cat/0.png"] * 2, ["--out", "assets"], "a folder, not a file"),
         (["broken.png"] * 2, [], "broken.png"),
     ],
 )

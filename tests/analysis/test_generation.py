@@ -194,7 +194,10 @@ def test_every_row_is_what_the_public_api_gives(models, data):
     sets = [
         (result.held_out, Stub()(x), None),
         (result.reconstructed, Stub()(y), selection.count.double()),
-        *((row, *directly(tokenizer, generator, n, row.options)) for row in result.generated),
+        *(
+            (row, *directly(tokenizer, generator, n, row.options))
+            for row in (*result.generated, result.chosen)
+        ),
     ]
     for row, seen, N in sets:
         distance = frechet_distance(training, seen.features.numpy())
@@ -211,11 +214,16 @@ def test_every_row_is_what_the_public_api_gives(models, data):
     values = [row.distance.value for row in result.generated]
     assert values == sorted(values) and len(set(values)) == 3
     assert {row.options for row in result.generated} == set(settings)
+    best, again = result.generated[0], result.chosen
+    assert again.options == dataclasses.replace(best.options, seed=1) and best.options.seed == 0
+    assert again.name == f"{best.name}, drawn anew" and again.distance.value != values[0]
     assert result.imagenet_classes == 2 and result.tokenizer == tokenizer.fingerprint
     lines = [line for line in generation.markdown(result).splitlines() if line.startswith("| ")]
-    assert lines[2].startswith("| **chosen**: guidance") and f"| {values[0]:.1f} |" in lines[2]
-    assert lines[3].startswith("| next best: guidance") and f"| {values[1]:.1f} |" in lines[3]
-    assert lines[4].startswith("| guidance") and len(lines) == 7
+    assert lines[2].startswith("| **chosen**: guidance")
+    assert f"| {again.distance.value:.1f} |" in lines[2]
+    assert lines[3].startswith("| guidance") and f"| {values[0]:.1f} |" in lines[3]
+    assert len(lines) == 8
+    assert "chosen by this very distance, the smallest of 3;" in generation.markdown(result)
 
 
 def test_folders_of_the_classes(models):
@@ -254,7 +262,7 @@ def test_the_command_writes_what_it_prints(weights, data, tmp_path, monkeypatch,
         (["--data", "nowhere"], "no pictures|not a folder|no folder"),
         (["--weights", "bare"], "There is no generator.json in bare."),
         (["--weights", "mixed"], "belong to another tokenizer"),
-        (["--out", "nowhere/x.json"], "cannot be written"),
+        (["--out", "bare"], "is a folder, not a file"),
     ],
 )
 def test_mistakes_are_one_sentence(weights, data, tmp_path, monkeypatch, arguments, says):

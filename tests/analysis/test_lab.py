@@ -79,10 +79,15 @@ def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, t
         origin = part.provenance
         assert origin.weights == TaTok.from_pretrained(folder / name).fingerprint
         assert (origin.data.n, origin.seed) == (4, 2)
+        used = {"cure": 4, "probe": 6, "redundancy": 6}.get(verb)
+        assert (origin.fitted and (origin.fitted.list, origin.fitted.n)) == (
+            used and ("train", used)
+        )
         assert origin.command.startswith(f"python -m analysis {verb} --weights grid")
         assert str(folder) not in out.read_text()
         assert origin.line() in text
     assert text.count("| ---") >= len(parts)
+    assert text.count("p: not corrected for how many are looked at") == (verb == "bias")
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(folder, tmp_path):

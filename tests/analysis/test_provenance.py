@@ -4,7 +4,7 @@ import hashlib
 import re
 import shutil
 import subprocess
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -87,6 +87,21 @@ def test_the_data_are_named_by_the_hash_of_the_list(tmp_path):
     assert data == origin.Data("list.txt", hashlib.sha256(b"a.png\nb.png\n").hexdigest(), 2)
 
 
+def test_fitted_pictures_are_named_by_their_place_in_the_folders(tmp_path):
+    folders = [tmp_path / "a" / "train", tmp_path / "b" / "train"]
+    files = [folders[0] / "x" / "1.png", folders[1] / "2.png"]
+    data = origin.describe_folders(folders, files)
+    assert (data.list, data.n) == ("a/train, b/train", 2)
+    names = b"a/train/x/1.png\nb/train/2.png"
+    assert data.sha256 == hashlib.sha256(names).hexdigest()
+    assert origin.describe_folders(folders, files[::-1]) == data  # in whatever order
+    assert origin.describe_folders(folders, [files[0], folders[1] / "3.png"]).sha256 != data.sha256
+    assert origin.describe_folders(folders[:1], files[:1]).list == "train"
+    made = origin.Provenance("c", "w", 1, None, data, 0, "e", "d", "t", "p", data)
+    assert f"fitted to 2 images of a/train, b/train ({data.sha256[:12]})" in made.line()
+    assert "fitted" not in replace(made, fitted=None).line()
+
+
 def test_every_field_is_filled_from_its_source():
     config = TokenizerConfig(image_size=16, dim=16, heads=2, codebook_size=8, predictor_dim=8)
     torch.manual_seed(0)
@@ -94,7 +109,8 @@ def test_every_field_is_filled_from_its_source():
     data = origin.Data("list.txt", "ab" * 32, 3)
     record = {"images": 12, "hours": 0.25, "options": {}}
     made = origin.provenance(model, record, data, 4, "Lite", ["evaluate", "--n", "3"])
-    assert all(getattr(made, field.name) is not None for field in fields(made))
+    filled = [field.name for field in fields(made) if field.name != "fitted"]
+    assert all(getattr(made, name) is not None for name in filled)
     assert made.weights == model.fingerprint != other.fingerprint
     assert (made.training_images, made.training_hours) == (12, 0.25)
     assert (made.data, made.seed, made.extractor) == (data, 4, "Lite")

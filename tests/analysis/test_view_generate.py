@@ -371,7 +371,8 @@ def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):
         "c", generator.fingerprint, 1, 1.0, Data("l", "0" * 64, 7), 0, "X", "today", "2", "cmd"
     )
     halves = FrechetDistance(45.6, 3, "halves-X")
-    result = Generation((row,), real, real, halves, 0.05, 10, model.fingerprint, origin)
+    first = dataclasses.replace(row, distance=FrechetDistance(99.9, 7, "gFD-X"))  # not to be told
+    result = Generation((first,), row, real, real, halves, 0.05, 10, model.fingerprint, origin)
     save(result, tmp_path / "generation.json")
     text = tab_text(tmp_path, model)
     for told in ("9 steps", "gFD-X = 123.4", "45.6", "12.5%", "25.0%", "75.0%", origin.line()):

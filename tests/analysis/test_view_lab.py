@@ -318,7 +318,7 @@ def test_a_chart_stands_on_its_numbers():
 
 def test_a_map_has_the_pages_colours():
     html = lab_results.heat([0.0, 1.0, 2.0, 9.0], "m")
-    data = re.search("base64,([^\"]+)", html).group(1)
+    data = re.search('base64,([^"]+)', html).group(1)
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         colours = [image.convert("RGB").getpixel(at) for at in ((0, 0), (1, 0), (1, 1))]
     assert colours[0] == (68, 1, 84) and colours[2] == (253, 231, 37)

