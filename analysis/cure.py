@@ -1,4 +1,4 @@
-"""What it costs or gains to take the place out of the selection, or to keep the edges always.
+"""What it costs or gains to take the place out of the selection, or to keep the edges first.
 
 All ways keep the same N, so that only the choice of places differs. DTF as the paper has it is the
 reference. Where fewer than N patches have any H, as often by `rate`, the rest are drawn at random,

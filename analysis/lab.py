@@ -75,7 +75,7 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
 
 
 def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
-    """Selections without the place's share, and with the edges always, at equal N."""
+    """Selections without the place's share, and with the edges first, at equal N."""
     extractor = Lite0().to(memory_format=torch.channels_last)
     model, images, origin = _loaded(args, args.weights, argv, extractor.name)
     files, origin = _fitted(args, origin)

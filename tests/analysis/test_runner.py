@@ -47,10 +47,10 @@ def test_parts_of_the_images_give_what_all_together_give(model, images):
 
 
 def test_like_takes_the_n_of_each_image_from_another_estimator(model, images):
-    other = tokens_of(model, images, 4, epsilon=0.2, estimator="code")
+    other = tokens_of(model, images, 4, epsilon=0.4, estimator="code")
     assert len(set(other.count.tolist())) > 1  # or a constant N would pass
     for policy, estimator in (("dtf", "gaussian"), ("uniform", None), ("chain", None)):
-        setting = Setting(4, like=Like(0.2, "code"), policy=policy, estimator=estimator)
+        setting = Setting(4, like=Like(0.4, "code"), policy=policy, estimator=estimator)
         found = Runner(model).measure(images, [setting])[setting]
         assert torch.equal(found.count, other.count)
         expected = tokens_of(
