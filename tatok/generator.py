@@ -51,6 +51,23 @@ class MaskGIT(Pretrained):
         for embedding in (self.label, self.global_code, self.patch_code):
             nn.init.normal_(embedding.weight, std=0.02)
 
+    @torch.no_grad()
+    def start_from_codes(self, tokenizer: TaTok) -> None:
+        """Begin with embeddings e_c that lie as the tokenizer's codes do.
+
+        What is learned of a code then holds for its neighbours: with the bias -|e_c|^2 / 2 the
+        logit h e_c + b_c is that of a Gaussian about what h says, up to a constant.
+        """
+        for book, embedding, bias in (
+            (tokenizer.global_codebook, self.global_code, self.global_bias),
+            (tokenizer.patch_codebook, self.patch_code, self.patch_bias),
+        ):
+            z = (book.codes - book.codes.mean(dim=0)) / book.codes.std()  # (K, d)
+            e = z @ nn.init.orthogonal_(z.new_empty(z.shape[1], self.config.dim))  # (K, D)
+            embedding.weight[:-1] = e
+            bias.copy_(-0.5 * e.square().sum(dim=1))
+        self.norm.weight.fill_(0.2)  # so that at first the bias alone speaks
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

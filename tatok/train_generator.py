@@ -222,6 +222,8 @@ def run(
         **GENERATOR_SIZES[size],
     )
     model = MaskGIT.from_pretrained(source) if source else MaskGIT(config)
+    if source is None:
+        model.start_from_codes(encoder)
     if (model.config.tokenizer, model.config.classes) != (config.tokenizer, config.classes):
         raise ValueError("These generator weights belong to another tokenizer or other classes.")
     record = MaskGIT.training_record(source) if source else {}

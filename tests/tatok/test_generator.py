@@ -271,6 +271,20 @@ def cached(n=12):
     )
 
 
+def test_codes_start_where_the_tokenizer_has_them():
+    tokenizer = random_model()
+    model = random_generator(tokenizer)
+    model.start_from_codes(tokenizer)
+    for embedding, bias, book in (
+        (model.global_code, model.global_bias, tokenizer.global_codebook),
+        (model.patch_code, model.patch_bias, tokenizer.patch_codebook),
+    ):
+        e = embedding.weight[:-1]
+        apart = torch.cdist(book.codes, book.codes) / book.codes.std()
+        torch.testing.assert_close(torch.cdist(e, e), apart, atol=1e-2, rtol=0)
+        assert torch.equal((e @ e.T + bias).argmax(dim=1), torch.arange(len(e)))
+
+
 def test_the_loss_is_the_same_in_parts_of_like_length(model, monkeypatch):
     losses = []
     for parts in (1, 3):
