@@ -106,14 +106,20 @@ def describe_folders(folders: Sequence[Path], files: Sequence[Path]) -> Data:
     return Data(", ".join(names), digest.hexdigest(), len(files))
 
 
+STATUS = ("status", "--porcelain", "--", ".", ":(exclude)assets/results")
+
+
 def commit(root: Path) -> str:
-    """The commit checked out in `root`, 12 digits, and "+" if a file there differs or is new."""
+    """The commit checked out in `root`, 12 digits, and "+" if a file there differs or is new.
+
+    Results are left out: one of several that are made in a row does not make the next one unclean.
+    """
     try:
         top = _git(root, "rev-parse", "--show-toplevel")
         if Path(top).resolve() != root.resolve():  # inside someone else's repository
             return UNKNOWN
         name = _git(root, "rev-parse", "--short=12", "HEAD")
-        return name + ("+" if _git(root, "status", "--porcelain") else "")
+        return name + ("+" if _git(root, *STATUS) else "")
     except (OSError, subprocess.CalledProcessError):  # no git here, no repository, no commit
         return UNKNOWN
 

@@ -38,6 +38,9 @@ def test_the_commit_and_whether_files_differ_from_it(repository):
     (repository / "file").write_text("two")
     assert origin.commit(repository) == head[:12] + "+"
     git(repository, "checkout", "-q", "file")
+    (repository / "assets/results").mkdir(parents=True)
+    (repository / "assets/results/bias.json").write_text("{}")  # of the command before
+    assert origin.commit(repository) == head[:12]
     (repository / "new").write_text("new")
     assert origin.commit(repository) == head[:12] + "+"
 
