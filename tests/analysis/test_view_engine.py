@@ -112,7 +112,7 @@ def test_decode_takes_many_sets_of_patches(model, picture):
     images = engine.decode(square, 4, codes.masked_fill(~keep, -1))
     for row in range(5):
         alone = engine.decode(square, 4, codes.masked_fill(~keep[row], -1))
-        torch.testing.assert_close(images[row : row + 1], alone, atol=1e-5, rtol=0)
+        torch.testing.assert_close(images[row : row + 1], alone, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

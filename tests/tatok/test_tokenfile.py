@@ -62,7 +62,7 @@ def test_round_trip(model, policy, estimator, count):
         if model.config.layout == "grid":
             assert torch.equal(back.patch_codes[0], made.patch_codes[row])
         assert torch.equal(model.decode(back), model.decode(unpack(data, model)))
-        torch.testing.assert_close(model.decode(back)[0], y[row], atol=1e-5, rtol=0)
+        torch.testing.assert_close(model.decode(back)[0], y[row], atol=1e-4, rtol=0)
         assert pack(back, model) == data
 
 
