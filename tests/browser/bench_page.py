@@ -17,9 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from conftest import BROWSERS, FLAGS, serving, shutil
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[1:1] = [str(ROOT), str(ROOT / "tests")]  # as pytest has it
+from conftest import BROWSERS, FLAGS, serving, shutil  # noqa: E402
 
 STEPS, DRAGS, UPLOADS = 60, 20, 5
 
