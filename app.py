@@ -45,7 +45,7 @@ def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
             with gr.Tab("Curves", id="curves") as tab:
                 curves.build(engine, TaTok.training_record(weights), tab, results)
             with gr.Tab("Theory", id="theory"):
-                theory.build(engine, pictures, results)
+                theory.build(engine, stage, pictures, results)
         if drawn is not None:
             generate.sends(drawn, tabs, "tokenize", stage)
         page.link_tabs(demo, tabs)

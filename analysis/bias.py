@@ -44,6 +44,7 @@ class Share:
 class Placement:
     """Where a set of images keeps its patches; maps are (M,) in raster order.
 
+    epsilon    None: N is fixed
     n          images counted; left_out: those with all H = 0, of which DTF keeps patch 0 by the tie
                rule alone
     count      mean N
@@ -54,7 +55,7 @@ class Placement:
 
     pictures: str
     estimator: str
-    epsilon: float
+    epsilon: float | None
     n: int
     left_out: int
     count: float
@@ -65,10 +66,15 @@ class Placement:
 
 @dataclass(frozen=True)
 class Bias:
-    """The result file: every set of pictures by every estimator."""
+    """The result file: every set of pictures by every estimator.
+
+    placements at ε; at_share: the same with the paper's mean share of the patches kept of each
+    image. Where ε leaves nearly all patches, the edges can hold hardly more of them than by chance.
+    """
 
     placements: tuple[Placement, ...]
     provenance: Provenance
+    at_share: tuple[Placement, ...] = ()
 
 
 def regions(grid: int) -> dict[str, Tensor]:
@@ -81,15 +87,24 @@ def regions(grid: int) -> dict[str, Tensor]:
 
 
 def placement(
-    pictures: str, estimator: str, entropy: Tensor, epsilon: float = EPSILON, seed: int = 0
+    pictures: str,
+    estimator: str,
+    entropy: Tensor,
+    epsilon: float = EPSILON,
+    seed: int = 0,
+    count: int | None = None,
 ) -> Placement:
-    """Where DTF keeps patches, from the entropies (n, M) of n images; ties broken at random."""
+    """Where DTF keeps patches, from the entropies (n, M) of n images; ties broken at random.
+
+    count: N of every image, whatever ε says.
+    """
+    fixed = None if count is not None else epsilon
     counted = entropy[(entropy > 0).any(dim=1)]
     n, M = counted.shape
     if n == 0:
         zeros = floats(torch.zeros(M))
-        return Placement(pictures, estimator, epsilon, 0, len(entropy), 0.0, zeros, zeros, ())
-    keep = kept(counted, epsilon, seeded(seed, 3))
+        return Placement(pictures, estimator, fixed, 0, len(entropy), 0.0, zeros, zeros, ())
+    keep = kept(counted, epsilon, seeded(seed, 3), count)
     share = keep.double() / keep.sum(dim=1, keepdim=True)  # (n, M), rows sum to 1
     shares = [
         Share(
@@ -103,7 +118,7 @@ def placement(
     return Placement(
         pictures,
         estimator,
-        epsilon,
+        fixed,
         n,
         len(entropy) - n,
         keep.sum(dim=1).double().mean().item(),
@@ -140,8 +155,12 @@ def measure(
     k: int | None = None,
     epsilon: float = EPSILON,
     seed: int = 0,
+    count: int | None = None,
 ) -> tuple[Placement, ...]:
-    """Fig. 8's pictures one by one, then n noises, n flat colours, and the photographs as sets."""
+    """Fig. 8's pictures one by one, then n noises, n flat colours, and the photographs as sets.
+
+    count: N of every image, whatever ε says.
+    """
     size = model.config.image_size
     sets = patterns(size) | {
         "noise": noises(n, size, seed),
@@ -152,7 +171,7 @@ def measure(
     with tqdm(total=sum(map(len, sets.values())), unit="image", dynamic_ncols=True) as bar:
         for name, images in sets.items():
             maps = entropies(model, images, tuple(ESTIMATORS), k, bar=bar)
-            found += [placement(name, e, H, epsilon, seed) for e, H in maps.items()]
+            found += [placement(name, e, H, epsilon, seed, count) for e, H in maps.items()]
     return tuple(found)
 
 

@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.bias import Bias
+from analysis.cure import Cure
+from analysis.probe import Probes
+from analysis.provenance import Provenance
 from analysis.redundancy import Redundancies
 from analysis.results import BadResult, Experiment, load, path_of, write
 from analysis.speed import Speed
 
 Verdict = Literal[
-    "holds", "holds in part", "does not hold here", "cannot be tested here", "not measured yet"
+    "holds",
+    "holds in part",
+    "undecided here",
+    "does not hold here",
+    "cannot be tested here",
+    "not measured yet",
 ]
 RUN = "python -m analysis run {} --data DIR"
 LAB = "python -m analysis {0} --weights assets/demo --data DIR {1}--out assets/results/{0}.json"
@@ -28,6 +36,8 @@ FILES: dict[str, tuple[type, str]] = {  # type, and the command that makes the f
     "epsilon": (Experiment, RUN.format("epsilon")),
     "bias": (Bias, LAB.format("bias", "")),
     "redundancy": (Redundancies, LAB.format("redundancy", "--train DIR ")),
+    "probe": (Probes, LAB.format("probe", "--train DIR ")),
+    "cure": (Cure, LAB.format("cure", "--train DIR ")),
     "speed": (Speed, "python -m analysis speed"),
 }
 START, END = "<!-- claims -->", "<!-- /claims -->"
@@ -59,12 +69,16 @@ class Measured:
         self.read: dict[str, object] = {}
 
     def __getitem__(self, name: str):
-        """The result of that name. Raises Missing, or BadResult for a damaged file."""
+        """The result of that name. Raises Missing, or BadResult for a damaged file, and for one of
+        other weights than those read before."""
         if name not in self.read:
             path = path_of(name, self.folder)
             if not path.exists():
                 raise Missing(name)
-            self.read[name] = load(FILES[name][0], path)
+            result = load(FILES[name][0], path)
+            if len(set().union(*map(_weights, (result, *self.read.values())))) > 1:
+                raise BadResult(f"{path.name} was made with other weights than the results before.")
+            self.read[name] = result
         return self.read[name]
 
 
@@ -142,8 +156,23 @@ def _row(claim: Claim, measured: Measured) -> Row:
     )
 
 
-def _line(result) -> str:
-    return result.line() if isinstance(result, Speed) else result.provenance.line()
+def _origins(result: object) -> tuple[Provenance, ...]:
+    """Of each of the models measured; none where the weights are random."""
+    if isinstance(result, Speed):
+        return ()
+    parts = result.models if isinstance(result, Probes) else (result,)
+    return tuple(part.provenance for part in parts)
+
+
+def _weights(result: object) -> set[str]:
+    """The fingerprint of a result of one model."""
+    origins = _origins(result)
+    return {origins[0].weights} if len(origins) == 1 else set()
+
+
+def _line(result: object) -> str:
+    lines = [origin.line() for origin in _origins(result)]
+    return "; ".join(lines) or result.line()
 
 
 def markdown(claims: Claims) -> str:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 
 import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from analysis.bands import mean_band
+from analysis.bands import FEWEST, mean_band
 from analysis.containers import SUBTRACTED, payload_bytes
 from analysis.evaluate import table
 from analysis.experiments import PSNR_CAP, Images
 from analysis.extractors import Lite0
-from analysis.frontier import Stretch, hull, stretches
+from analysis.frontier import Stretch, Vertices, hull, stretches
 from analysis.provenance import Provenance
 from analysis.results import Estimate, shown
 from analysis.seconds import Seconds, Stopwatch
@@ -48,27 +48,30 @@ class CodecPoint:
 
     knob            quality of a codec; ε of TaTok, None where only its global tokens are sent
     side            px of the coded picture
-    file_bytes      mean size of the whole file; payload_bytes: of the coded picture alone
-    psnr            dB, mean over images, an image without error counts as 60 dB
-    distance        Lite0 distance, mean over images
+    file_bytes      size of the whole file; payload_bytes: of the coded picture alone
+    psnr            dB, an image without error counts as 60 dB
+    distance        Lite0 distance
+
+    All are means over the same images, with replicates, so that ways can be compared in pairs.
     """
 
     coder: str
     knob: float | None
     side: int
-    file_bytes: float
-    payload_bytes: float
+    file_bytes: Estimate
+    payload_bytes: Estimate
     psnr: Estimate
     distance: Estimate
 
 
-SIZES: dict[str, Callable[[CodecPoint], float]] = {
+DISTANCE = "Lite0 distance"
+SIZES: dict[str, Callable[[CodecPoint], Estimate]] = {
     "file": lambda p: p.file_bytes,
     "payload": lambda p: p.payload_bytes,
 }
-MEASURES: dict[str, Callable[[CodecPoint], float]] = {  # the larger the better
-    "PSNR": lambda p: p.psnr.value,
-    "Lite0 distance": lambda p: -p.distance.value,
+MEASURES: dict[str, Callable[[CodecPoint], Estimate]] = {
+    "PSNR": lambda p: p.psnr,
+    DISTANCE: lambda p: p.distance,
 }
 
 
@@ -81,10 +84,28 @@ class Comparison:
     measure: str  # "PSNR" or "Lite0 distance"
     stretches: tuple[Stretch, ...]
 
-    def sentence(self) -> str:
-        """In words."""
-        parts = ", ".join(stretch.text() for stretch in self.stretches)
-        return f"{TATOK} and {self.coder}, {self.measure} at a budget for the {self.size}: {parts}."
+    def sentence(self, image_size: int) -> str:
+        """In words, sizes in bits per pixel and in bytes."""
+
+        def rate(size: float) -> str:
+            return f"{8 * size / image_size**2:.2g}"
+
+        low = self.stretches[0].low
+        parts = []
+        for one in self.stretches:
+            end = "beyond" if one.high is None else f"to {rate(one.high)} ({one.high:.0f} bytes)"
+            if one.winner is None:
+                parts.append(f"neither surely wins {end}")
+            elif one.lead is None:
+                parts.append(f"only {one.winner} {end}")
+            else:
+                digits, unit = (3, "") if self.measure == DISTANCE else (2, " dB")
+                lead = f"{shown(one.lead, digits)}{unit} at {rate(one.peak)}"
+                parts.append(f"{one.winner} wins {end}, by up to {lead}")
+        return (
+            f"{TATOK} and {self.coder}, {self.measure}, from {rate(low)} bits per pixel "
+            f"({low:.0f} bytes): {'; '.join(parts)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,11 @@ class Codecs:
     comparisons: tuple[Comparison, ...]
     seconds: Seconds
     provenance: Provenance
+
+    @property
+    def distance_label(self) -> str:
+        """The name under which the Lite0 distance is shown, with the extractor and N."""
+        return f"{DISTANCE} ({self.provenance.extractor}, N={self.provenance.data.n})"
 
 
 @dataclass(frozen=True)
@@ -208,33 +234,40 @@ def decoded(data: bytes, S: int) -> Tensor:
     return to_tensor(rgb.resize((S, S), Image.Resampling.BICUBIC) if rgb.width != S else rgb)
 
 
+def hulls(points: Iterable[CodecPoint], size: str, measure: str) -> list[Vertices]:
+    """What one coder's points reach: of all images, then with a group of them left out at a time.
+
+    size and measure: keys of SIZES and MEASURES. Of a distance the values are negative: the larger
+    the better.
+    """
+    sign = -1 if measure == DISTANCE else 1
+    ways = []
+    for point in points:
+        bytes_, value = SIZES[size](point), MEASURES[measure](point)
+        values = [sign * v for v in (value.value, *value.replicates)]
+        ways.append(zip((bytes_.value, *bytes_.replicates), values, strict=True))
+    return [hull(version) for version in zip(*ways, strict=True)]
+
+
 def compare(points: Iterable[CodecPoint]) -> tuple[Comparison, ...]:
     """TaTok with each other coder, by file and by payload, by PSNR and by Lite0 distance."""
     points = tuple(points)
+    names = dict.fromkeys(point.coder for point in points)
     found = []
-    for coder in dict.fromkeys(point.coder for point in points if point.coder != TATOK):
-        for size, of_size in SIZES.items():
-            for quality, of_quality in MEASURES.items():
-                hulls = [
-                    hull([(of_size(p), of_quality(p)) for p in points if p.coder == name])
-                    for name in (TATOK, coder)
-                ]
-                parts = stretches(TATOK, hulls[0], coder, hulls[1])
-                found.append(Comparison(coder, size, quality, parts))
+    for size, measure in product(SIZES, MEASURES):
+        reached = {
+            name: hulls((p for p in points if p.coder == name), size, measure) for name in names
+        }
+        for coder in names:
+            if coder != TATOK:
+                parts = stretches(TATOK, reached[TATOK], coder, reached[coder])
+                found.append(Comparison(coder, size, measure, parts))
     return tuple(found)
 
 
 def _point(way: _Way, seed: int) -> CodecPoint:
-    sizes, payloads, decibels, distances = map(torch.cat, zip(*way.rows, strict=True))
-    return CodecPoint(
-        way.coder,
-        way.knob,
-        way.side,
-        sizes.double().mean().item(),
-        payloads.double().mean().item(),
-        mean_band(decibels, seed),
-        mean_band(distances, seed),
-    )
+    columns = map(torch.cat, zip(*way.rows, strict=True))
+    return CodecPoint(way.coder, way.knob, way.side, *(mean_band(c, seed) for c in columns))
 
 
 def _coders() -> tuple[Coder, ...]:
@@ -246,22 +279,57 @@ def _coders() -> tuple[Coder, ...]:
     return tuple(Coder(name, pillow[name], SUBTRACTED[name]) for name in (TATOK, *OPTIONS))
 
 
+TITLES = {
+    "file": "The whole files",
+    "payload": "Without containers and tables",
+}
+
+
+def how(codecs: Codecs) -> str:
+    """How the winners were found, in words."""
+    n = codecs.provenance.data.n
+    few = f" Fewer than {FEWEST} pictures have no interval." if n < FEWEST else ""
+    return (
+        f"At every size: a coder wins where the 95 % interval of the difference, over the same {n} "
+        f"pictures, excludes 0.{few} Between two settings a coder codes some pictures the one way "
+        "and the rest the other; beyond its last setting it stays at its best."
+    )
+
+
+def sentences(codecs: Codecs, size: str) -> list[str]:
+    """Where each wins at a budget for "file" or "payload"."""
+    found = (c for c in codecs.comparisons if c.size == size)
+    return [comparison.sentence(codecs.image_size) for comparison in found]
+
+
+def left_out(codecs: Codecs) -> list[str]:
+    """What the payload leaves out of each coder's files."""
+    return [f"{c.name} ({c.options}): {c.subtracted}" for c in codecs.coders]
+
+
 def markdown(codecs: Codecs) -> str:
     """The points as Markdown, and where each coder is the better."""
-    head = ["coder", "quality or ε", "side, px", "bytes", "payload", "PSNR, dB", "Lite0 distance"]
+    sizes = ["bytes", "payload"]
+    head = ["coder", "quality or ε", "side, px", *sizes, "PSNR, dB", codecs.distance_label]
     rows = [
         [
             p.coder,
             "G alone" if p.knob is None else f"{p.knob:g}",
             str(p.side),
-            f"{p.file_bytes:.0f}",
-            f"{p.payload_bytes:.0f}",
+            f"{p.file_bytes.value:.0f}",
+            f"{p.payload_bytes.value:.0f}",
             shown(p.psnr, 2),
             shown(p.distance, 4),
         ]
-        for p in sorted(codecs.points, key=lambda p: (p.coder != TATOK, p.coder, p.file_bytes))
+        for p in sorted(
+            codecs.points, key=lambda p: (p.coder != TATOK, p.coder, p.file_bytes.value)
+        )
     ]
-    lines = "\n".join(f"- {comparison.sentence()}" for comparison in codecs.comparisons)
-    minus = "\n".join(f"- {c.name} ({c.options}): {c.subtracted}" for c in codecs.coders)
+    told = [f"{title}\n\n{_list(sentences(codecs, size))}" for size, title in TITLES.items()]
+    minus = f"The payload leaves out\n\n{_list(left_out(codecs))}"
     made = f"Time: {codecs.seconds.line()}.\n\n{codecs.provenance.line()}"
-    return "\n\n".join([table(head, rows), lines, f"Payload leaves out\n\n{minus}", made])
+    return "\n\n".join([table(head, rows), how(codecs), *told, minus, made])
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -174,7 +174,8 @@ def plan(model: TaTok) -> list[Line]:
             lines.append(Line(f"Policies at N = {N}", setting.label, setting))
         budget = int(bits_of_counts(model, Setting(k, N, estimator=own))[N])
         for policy, estimator in _policies():
-            setting = Setting(k, N, None, estimator, policy)
+            features = policy != "dtf" or estimator == own
+            setting = Setting(k, N, None, estimator, policy, features)
             n = int((bits_of_counts(model, setting) <= budget).nonzero().max())
             if n != N:
                 section = f"Policies at {budget:,} bits, those of DTF ({own}) with N = {N}"

@@ -31,11 +31,11 @@ def _experiment_rows(result: Experiment) -> Iterable[list]:
 
 
 def _codec_rows(result: Codecs) -> Iterable[list]:
-    measured = _bounds(("PSNR, dB", "Lite0 distance"))
-    yield ["coder", "quality or ε", "side, px", "file bytes", "payload bytes", *measured]
+    measured = ("file bytes", "payload bytes", "PSNR, dB", result.distance_label)
+    yield ["coder", "quality or ε", "side, px", *_bounds(measured)]
     for p in result.points:
-        size = [p.coder, p.knob, p.side, p.file_bytes, p.payload_bytes]
-        yield [*size, *_numbers(p.psnr, p.distance)]
+        numbers = _numbers(p.file_bytes, p.payload_bytes, p.psnr, p.distance)
+        yield [p.coder, p.knob, p.side, *numbers]
 
 
 def _bounds(labels: Iterable[str]) -> list[str]:

@@ -12,8 +12,7 @@ from textwrap import wrap
 import plotly.graph_objects as go
 
 from analysis import paper
-from analysis.codecs import MEASURES, SIZES, TATOK, CodecPoint, Codecs
-from analysis.frontier import hull
+from analysis.codecs import DISTANCE, MEASURES, SIZES, TATOK, CodecPoint, Codecs, hulls
 from analysis.results import Estimate, Experiment, Point, Series, shown
 
 COLOURS = ("#2b7bba", "#2a9d5c", "#a35fb5", "#b8860b", "#c2477f")
@@ -61,7 +60,7 @@ class Drawing:
 def measures(result: Result) -> tuple[Choice, ...]:
     """What can stand on the y-axis, the default first."""
     if isinstance(result, Codecs):
-        return Choice("PSNR", "PSNR, dB"), Choice("Lite0 distance", "Lite0 distance")
+        return Choice("PSNR", "PSNR, dB"), Choice(DISTANCE, result.distance_label)
     return (
         Choice("fd", result.fd_label),
         Choice("psnr", "PSNR, dB"),
@@ -256,7 +255,7 @@ def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figur
     names = [TATOK, *dict.fromkeys(p.coder for p in result.points if p.coder != TATOK)]
     for colour, name in zip(COLOURS, names, strict=False):
         points = [point for point in result.points if point.coder == name]
-        best = hull([(SIZES[size](p), MEASURES[measure](p)) for p in points])
+        best = hulls(points, size, measure)[0]
         figure.add_scatter(
             x=[bytes_ for bytes_, _ in best],
             y=[abs(value) for _, value in best],
@@ -266,32 +265,28 @@ def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figur
             showlegend=False,
             legendgroup=name,
         )
-        estimates = [_of_codec(p, measure) for p in points]
+        estimates = [MEASURES[measure](p) for p in points]
         figure.add_scatter(
-            x=[SIZES[size](p) for p in points],
+            x=[SIZES[size](p).value for p in points],
             y=[e.value for e in estimates],
             mode="markers",
             name=name,
             legendgroup=name,
             marker={"color": colour, "size": 6},
             error_y=_bars(estimates, colour),
-            text=[_told_codec(p) for p in points],
+            text=[_told_codec(p, result.distance_label) for p in points],
             hovertemplate="%{text}<extra></extra>",
         )
     return _marked(figure)
 
 
-def _of_codec(point: CodecPoint, measure: str) -> Estimate:
-    return point.psnr if measure == "PSNR" else point.distance
-
-
-def _told_codec(point: CodecPoint) -> str:
+def _told_codec(point: CodecPoint, distance_label: str) -> str:
     knob = "global tokens alone" if point.knob is None else f"quality {point.knob:g}"
     if point.coder == TATOK and point.knob is not None:
         knob = f"ε = {point.knob:g}"
     return (
-        f"{point.coder}, {knob}, {point.side} px<br>{point.file_bytes:.0f} bytes, payload "
-        f"{point.payload_bytes:.0f}<br>PSNR, dB: {shown(point.psnr, 2)}<br>Lite0 distance: "
+        f"{point.coder}, {knob}, {point.side} px<br>{point.file_bytes.value:.0f} bytes, payload "
+        f"{point.payload_bytes.value:.0f}<br>PSNR, dB: {shown(point.psnr, 2)}<br>{distance_label}: "
         f"{shown(point.distance, 4)}"
     )
 

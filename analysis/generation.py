@@ -41,8 +41,8 @@ class Row:
 
     options      how they were drawn; None: they are real, or reconstructions
     distance     Fréchet distance of their features to those of the training pictures
-    memorised    share of which the nearest training picture, by features, is nearer to them than to
-                 its own nearest neighbour in the training set
+    memorised    share of which the nearest training picture, by features, is nearer to them, or to
+                 their mirror images, than to its own nearest neighbour in the training set
     top1         share of those of an ImageNet class that Lite0 tells rightly among these classes
     count        mean N, and its standard deviation; None without tokens
     """
@@ -147,12 +147,12 @@ def training_features(
 # --- what is measured ------------------------------------------------------------------------
 
 
-def memorised(training: Tensor, features: Tensor) -> float:
-    """Share of rows y of (n, d) with |y - x| < |x - x'|: x the row of training (m, d) nearest to
-    y, x' the other row nearest to x."""
+def memorised(training: Tensor, features: Tensor) -> Tensor:
+    """Which rows y of (n, d) have |y - x| < |x - x'|, (n,) bool: x the row of training (m, d)
+    nearest to y, x' the other row nearest to x."""
     distance, x = _nearest(features, training)
     own, _ = _nearest(training[x], training, x)
-    return (distance < own).double().mean().item()
+    return distance < own
 
 
 def _nearest(rows: Tensor, of: Tensor, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -191,14 +191,16 @@ class Judge:
         self, name: str, batches: Iterable[Batch], options: SamplingOptions | None = None
     ) -> Row:
         """Every number of one set."""
-        features, logits, counts = [], [], []
+        features, mirrored, logits, counts = [], [], [], []
         for images, count in batches:
             seen = self.extractor(images)
             features.append(seen.features)
+            mirrored.append(self.extractor(images.flip(3)).features)
             logits.append(seen.logits)
             if count is not None:
                 counts.append(count)
-        Y = torch.cat(features).double()
+        X, Y = torch.from_numpy(self.training), torch.cat(features).double()
+        copied = memorised(X, Y) | memorised(X, torch.cat(mirrored).double())
         N = torch.cat(counts).double() if counts else None
         return Row(
             name,
@@ -206,7 +208,7 @@ class Judge:
             gfd(self.training, Y.numpy(), self.extractor)
             if options
             else self.fd(self.training, Y.numpy()),
-            memorised(torch.from_numpy(self.training), Y),
+            copied.double().mean().item(),
             top1(torch.cat(logits), torch.arange(len(Y)) % len(self.imagenet), self.imagenet),
             None if N is None else N.mean().item(),
             None if N is None else N.std().item(),
@@ -329,8 +331,8 @@ def markdown(result: Generation) -> str:
         f"Real against real: two halves of the training pictures are {result.halves.value:.1f} "
         f"apart, {result.halves.label}.",
         f"{best.options.steps} steps, ε = {result.epsilon:g}. Nearer than the neighbour: share of "
-        "pictures whose nearest training picture, by Lite0's features, is nearer to them than to "
-        "its own nearest neighbour.",
+        "pictures whose nearest training picture, by Lite0's features, is nearer to them, or to "
+        "their mirror images, than to its own nearest neighbour.",
     ]
     if best.top1 is not None and result.reconstructed.top1:
         share = best.top1 / result.reconstructed.top1

@@ -17,6 +17,7 @@ from analysis import bias, counterfactuals, cure, decomposition, probe, redundan
 from analysis.evaluate import VALIDATION, find, read_list
 from analysis.extractors import Lite0
 from analysis.metrics import rfd_label
+from analysis.plans import papers_count
 from analysis.provenance import Provenance, describe_folders, describe_list, provenance
 from analysis.results import check_file, save
 from tatok.data import ImageFile, list_images, load_batch, spread
@@ -32,8 +33,12 @@ CACHE = Path("runs/redundancy")
 def run_bias(args: argparse.Namespace, argv: list[str]) -> None:
     """Fig. 8's pictures, noises, colours and photographs."""
     model, images, origin = _loaded(args, args.weights, argv)
-    found = bias.measure(model, images, args.pictures, epsilon=args.epsilon, seed=args.seed)
-    _finish(args, bias.Bias(found, origin), bias.markdown(found), origin)
+    how = {"epsilon": args.epsilon, "seed": args.seed}
+    found = bias.measure(model, images, args.pictures, **how)
+    N = papers_count(model.config.num_patches)
+    at_share = bias.measure(model, images, args.pictures, **how, count=N)
+    tables = f"{bias.markdown(found)}\n\nN = {N}:\n\n{bias.markdown(at_share)}"
+    _finish(args, bias.Bias(found, origin, at_share), tables, origin)
 
 
 def run_counterfactuals(args: argparse.Namespace, argv: list[str]) -> None:
@@ -57,21 +62,27 @@ def run_decompose(args: argparse.Namespace, argv: list[str]) -> None:
 
 
 def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
-    """Linear probes of each of the models."""
-    models = []
-    for weights in args.weights:
-        model, test, origin = _loaded(args, weights, argv)
-        files, origin = _fitted(args, origin)
-        train = load_batch(files, model.config.image_size)
-        probes = probe.measure(model, train, test, args.seed)
-        print(f"{_name(weights)}, {model.config.layout}\n{probe.markdown(probes)}")
-        print(f"\n{origin.line()}\n")
-        models.append(
-            probe.ModelProbes(
-                _name(weights), model.config.layout, len(train), len(test), probes, origin
-            )
-        )
-    _save(args, probe.Probes(tuple(models)))
+    """Linear probes of each of the models on the same images, and how they differ."""
+    paths = find(read_list(args.list, args.n), args.data)
+    loaded = [_model(args, weights, argv, len(paths)) for weights in args.weights]
+    models = [model for model, _ in loaded]
+    names, layouts = [_name(w) for w in args.weights], [model.config.layout for model in models]
+    size = models[0].config.image_size
+    files, first = _fitted(args, loaded[0][1])
+    origins = [replace(origin, fitted=first.fitted) for _, origin in loaded]
+    train, test = load_batch(files, size), _images(paths, size)
+    found = probe.measure(models, train, test, args.seed)
+    *networks, raw = (one.probes for one in found)
+    result = probe.Probes(
+        len(train),
+        len(test),
+        tuple(map(probe.ModelProbes, names, layouts, networks, origins)),
+        raw,
+        probe.differences(names, layouts, found, args.seed),
+    )
+    lines = (f"{name}: {origin.line()}" for name, origin in zip(names, origins, strict=True))
+    print("\n\n".join((probe.markdown(result), *lines)))
+    _save(args, result)
 
 
 def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
@@ -109,7 +120,7 @@ def run_redundancy(args: argparse.Namespace, argv: list[str]) -> None:
     model, origin = _model(args, args.weights, argv, len(names))
     files, origin = _fitted(args, origin)
     seen = [ImageFile(file.path, "any") for file in files]
-    parts = [cache_tokens(model, files, ["any"], args.cache) for files in (seen, held)]
+    parts = [cache_tokens(model, files, ["any"], args.cache, views=2) for files in (seen, held)]
     rows = redundancy.measure(model, *parts, args.epsilon, args.sequences, args.seed)
     result = redundancy.Redundancies(
         args.epsilon,
@@ -142,8 +153,12 @@ def _loaded(
     """The model, the listed images (n, 3, S, S), and where the result comes from."""
     paths = find(read_list(args.list, args.n), args.data)
     model, origin = _model(args, weights, argv, len(paths), extractor)
-    size = model.config.image_size
-    return model, torch.cat([load_image(path, size=size) for path in paths]), origin
+    return model, _images(paths, model.config.image_size), origin
+
+
+def _images(paths: list[Path], size: int) -> Tensor:
+    """(n, 3, size, size) in [-1, 1]."""
+    return torch.cat([load_image(path, size=size) for path in paths])
 
 
 def _fitted(args: argparse.Namespace, origin: Provenance) -> tuple[list[ImageFile], Provenance]:

@@ -50,10 +50,14 @@ def entropies(
     return {name: torch.cat(of_batches) for name, of_batches in parts.items()}
 
 
-def kept(entropy: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    """DTF's mask (B, M) for entropies (B, M), but in `order`. N is that of Eq. 6."""
-    count = filtering.dtf(entropy, epsilon).count
-    return filtering.keep_first(order(entropy, generator), count)
+def kept(
+    entropy: Tensor, epsilon: float, generator: torch.Generator, count: int | None = None
+) -> Tensor:
+    """DTF's mask (B, M) for entropies (B, M), but in `order`. N is that of Eq. 6, or `count`."""
+    N = filtering.dtf(entropy, epsilon).count
+    if count is not None:
+        N = torch.full_like(N, count)
+    return filtering.keep_first(order(entropy, generator), N)
 
 
 def order(entropy: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from tatok.tokenizer import TaTok
 
 PAPER_M, PAPER_TOKENS, PAPER_K = 441, 56.4, 16
 PAPER_EPSILON = 0.05  # of all the paper's measurements
+PAPER_ESTIMATOR = "residual"  # of Alg. 1, line 4
 PAPER_REMOVED = 211  # of 441 patches, where Fig. 4 is read off
 GLOBALS = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)  # k of Fig. 3, as far as k_max
 REMOVED = (0, 1 / 8, 1 / 4, 3 / 8, PAPER_REMOVED / PAPER_M, 5 / 8, 3 / 4, 7 / 8, 15 / 16)  # of M
@@ -40,6 +41,11 @@ class Plan:
         """Each once."""
         every = (setting for curve in self.curves for _, setting in curve.points)
         return tuple(dict.fromkeys(every))
+
+
+def papers_count(M: int) -> int:
+    """The paper's mean share of the patches, 56.4 - 16 of 441, as a count of M."""
+    return round(M * (PAPER_TOKENS - PAPER_K) / PAPER_M)
 
 
 def fig3(model: TaTok) -> Plan:
@@ -85,7 +91,7 @@ def fig5(model: TaTok) -> Plan:
     config = model.config
     k, M, own = config.k, config.num_patches, config.estimator
     by_epsilon = Setting(k, epsilon=PAPER_EPSILON, estimator=own, features=True)
-    N = round(M * (PAPER_TOKENS - PAPER_K) / PAPER_M)
+    N = papers_count(M)
     by_share = Setting(k, N, estimator=own, features=True)
     curves = []
     for reference, what in (
@@ -100,20 +106,23 @@ def fig5(model: TaTok) -> Plan:
 
 
 def epsilon(model: TaTok) -> Plan:
-    """ε from 0 to 0.9: DTF with the model's own estimator, and random patches at the same N.
+    """ε from 0 to 0.9: DTF with the model's own estimator, random patches at the same N, and DTF
+    with the paper's estimator.
 
     All patches are a curve of one point: at ε = 0 DTF still leaves out those with H = 0.
     """
     k, own, M = model.config.k, model.config.estimator, model.config.num_patches
 
-    def curve(name: str, policy: str) -> Curve:
-        settings = (Setting(k, None, e, own, policy, True) for e in EPSILONS)
+    def curve(name: str, policy: str, estimator: str) -> Curve:
+        settings = (Setting(k, None, e, estimator, policy, True) for e in EPSILONS)
         return Curve(name, tuple(zip(EPSILONS, settings, strict=True)))
 
+    curves = [curve(f"DTF, {own}", "dtf", own), curve("random, same N", "random", own)]
+    if own != PAPER_ESTIMATOR:
+        curves.append(curve(f"DTF, {PAPER_ESTIMATOR}", "dtf", PAPER_ESTIMATOR))
     every = Curve("all patches", ((0.0, Setting(k, M, estimator=own, features=True)),))
-    curves = (curve(f"DTF, {own}", "dtf"), curve("random, same N", "random"), every)
     title = "Rate and distortion over ε"
-    return Plan("epsilon", title, "information loss rate ε", curves)
+    return Plan("epsilon", title, "information loss rate ε", (*curves, every))
 
 
 PLANS: dict[str, Callable[[TaTok], Plan]] = {

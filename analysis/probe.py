@@ -2,15 +2,16 @@
 
 A probe sees one patch and nothing else. In upright pictures content alone predicts place (skies are
 above), so the telling case is `rolled`: every picture, of training and test, is first rolled by a
-random number of patches, so that what is left to find is what the network put in. Beside each
-network feature stands the same probe on a feature without a network and of the same size: k-means
-codes of raw patches, as many, in as many dimensions.
+random number of patches, so that what is left to find is what the network put in. Beside the
+networks' features stands the same probe on a feature without a network and of the same size:
+k-means codes of raw patches, as many, in as many dimensions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,7 @@ from tatok.transformer import patchify
 
 CONDITIONS = ("upright", "rolled")
 TARGETS = ("row", "column")
+RAW = "raw patches"
 RIDGE = 1e-4  # weight of |W|² / 2 beside the cross-entropy in nats
 STEPS = 60  # of L-BFGS; the loss is convex
 KMEANS_POINTS = 60_000
@@ -52,7 +54,6 @@ class Probed:
     """One probe on the test images.
 
     feature    see FEATURES; dimensions: how many numbers it has, or how many codes
-    network    False: the same kind of feature of raw patches
     edge       on the first and last row (column), centre: on the others
     by_class   accuracy in each row (column), (g,)
     """
@@ -60,7 +61,6 @@ class Probed:
     condition: str
     target: str
     feature: str
-    network: bool
     dimensions: int
     accuracy: Accuracy
     edge: Accuracy
@@ -70,21 +70,36 @@ class Probed:
 
 @dataclass(frozen=True)
 class ModelProbes:
-    """The probes of one model."""
+    """The probes of one network."""
 
     weights: str
     layout: str
-    n_train: int
-    n_test: int
     probes: tuple[Probed, ...]
     provenance: Provenance
 
 
 @dataclass(frozen=True)
-class Probes:
-    """The result file: the same images and probes for each model."""
+class Difference:
+    """Of two accuracies on rolled pictures: mean over the test images, paired by image.
 
+    name: which less which, "sequence − raw patches"
+    """
+
+    feature: str
+    target: str
+    name: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The result file: the same images and probes for each model, and for raw patches."""
+
+    n_train: int
+    n_test: int
     models: tuple[ModelProbes, ...]
+    raw: tuple[Probed, ...]
+    differences: tuple[Difference, ...]
 
 
 # --- features --------------------------------------------------------------------------------
@@ -186,36 +201,57 @@ def score(guess: Tensor, labels: Tensor, chosen: Tensor, classes: int, seed: int
 
 # --- over a set ------------------------------------------------------------------------------
 
+Describe = Callable[[Tensor], dict[str, Tensor]]  # images (n, 3, S, S) -> FEATURES
 
-def measure(model: TaTok, train: Tensor, test: Tensor, seed: int = 0) -> tuple[Probed, ...]:
-    """Fit on the patches of train (n, 3, S, S), test on those of other images."""
-    config = model.config
+
+@dataclass(frozen=True)
+class Measured:
+    """The probes of one network, or of raw patches.
+
+    right: of each probe, the share of the patches named right, by test image (n,)
+    """
+
+    probes: tuple[Probed, ...]
+    right: tuple[Tensor, ...]
+
+
+def measure(
+    models: Sequence[TaTok], train: Tensor, test: Tensor, seed: int = 0
+) -> tuple[Measured, ...]:
+    """Fit on the patches of train (n, 3, S, S), test on those of other images.
+
+    One entry for each model, and the last for raw patches. Raises BadData for models that cut
+    pictures into other patches than the first, or have codebooks of another size.
+    """
+    config = models[0].config
     check_patches(config)
-    K, d_p = config.codebook_size, config.patch_code_dim
-    raw = RawCodes.fit(patchify(train, config).flatten(0, 1), K, d_p, seeded(seed, 11))
-    found = []
-    rounds = len(CONDITIONS) * 2 * len(FEATURES) * len(TARGETS)
+    if len({_shape(model.config) for model in models}) > 1:
+        raise BadData("Only models with the same patches and codebook sizes can be compared.")
+    patches = patchify(train, config).flatten(0, 1)
+    raw = RawCodes.fit(patches, config.codebook_size, config.patch_code_dim, seeded(seed, 11))
+    sources: list[Describe] = [partial(network_features, model) for model in models]
+    sources.append(lambda images: raw.features(patchify(images, config)))
+    found: list[list[tuple[Probed, Tensor]]] = [[] for _ in sources]
+    rounds = len(CONDITIONS) * len(sources) * len(FEATURES) * len(TARGETS)
     with tqdm(total=rounds, unit="probe", dynamic_ncols=True) as bar:
         for condition in CONDITIONS:
             sets = [train, test]
             if condition == "rolled":
                 sets = [random_rolls(x, config.patch_size, seed + i) for i, x in enumerate(sets)]
-            for network in (True, False):
-                for name, parts in _features(model, raw, sets, network).items():
+            for describe, of_source in zip(sources, found, strict=True):
+                features = [describe(images) for images in sets]
+                for name in FEATURES:
+                    parts = tuple(of_set[name] for of_set in features)
                     for target in TARGETS:
-                        found.append(_probe(config, condition, target, name, network, parts, seed))
+                        of_source.append(_probe(config, condition, target, name, parts, seed))
                         bar.update()
-    return tuple(found)
+    return tuple(Measured(*zip(*of_source, strict=True)) for of_source in found)
 
 
-def _features(
-    model: TaTok, raw: RawCodes, sets: list[Tensor], network: bool
-) -> dict[str, tuple[Tensor, Tensor]]:
-    of_sets = [
-        network_features(model, x) if network else raw.features(patchify(x, model.config))
-        for x in sets
-    ]
-    return {name: tuple(features[name] for features in of_sets) for name in FEATURES}
+def _shape(config: TokenizerConfig) -> tuple[float, ...]:
+    """What has to be the same for the same raw patches and codes."""
+    c = config
+    return c.image_size, c.patch_size, c.overlap, c.codebook_size, c.patch_code_dim
 
 
 def _probe(
@@ -223,10 +259,10 @@ def _probe(
     condition: str,
     target: str,
     name: str,
-    network: bool,
-    parts: tuple[Tensor, Tensor],
+    parts: tuple[Tensor, ...],
     seed: int,
-) -> Probed:
+) -> tuple[Probed, Tensor]:
+    """One probe on the features of training and test images; and its `Measured.right`."""
     g, K = config.grid, config.codebook_size
     place = torch.arange(g * g)
     of_place = place // g if target == "row" else place % g  # (M,)
@@ -239,29 +275,67 @@ def _probe(
     guess, truth = predict(test).argmax(dim=2), of_place.expand(len(test), -1)
     every, edge = torch.ones(g, dtype=torch.bool), torch.zeros(g, dtype=torch.bool)
     edge[[0, -1]] = True
-    right = (guess == truth).double().mean(dim=0)  # (M,)
-    by_class = torch.stack([right[of_place == c].mean() for c in range(g)])
-    return Probed(
+    right = (guess == truth).double()  # (n, M)
+    by_class = torch.stack([right[:, of_place == c].mean() for c in range(g)])
+    probed = Probed(
         condition,
         target,
         name,
-        network,
         K if name == "code" else train.shape[2],
         score(guess, truth, every, g, seed),
         score(guess, truth, edge, g, seed),
         score(guess, truth, ~edge, g, seed),
         floats(by_class),
     )
+    return probed, right.mean(dim=1)
 
 
-def markdown(probes: Sequence[Probed]) -> str:
-    """Accuracies, one row for each probe."""
+def differences(
+    names: Sequence[str], layouts: Sequence[str], found: Sequence[Measured], seed: int = 0
+) -> tuple[Difference, ...]:
+    """Each network less raw patches, and each of layout `sequence` less each of `grid`.
+
+    found: of `measure`, names and layouts: of its models.
+    """
+    *networks, raw = found
+    named = list(zip(names, layouts, networks, strict=True))
+    pairs = [(name, RAW, network, raw) for name, _, network in named]
+    pairs += [
+        (name, other_name, network, other)
+        for name, layout, network in named
+        for other_name, other_layout, other in named
+        if (layout, other_layout) == ("sequence", "grid")
+    ]
+    return tuple(
+        Difference(one.feature, one.target, f"{name} − {other}", mean_estimate(a - b, seed))
+        for name, other, first, second in pairs
+        for one, a, b in zip(first.probes, first.right, second.right, strict=True)
+        if one.condition == "rolled"
+    )
+
+
+# --- as text ---------------------------------------------------------------------------------
+
+
+def markdown(result: Probes) -> str:
+    """Accuracies, one row for each probe, and their differences."""
     head = ["pictures", "target", "feature", "from", "accuracy", "chance", "edge", "centre"]
-    return table(head, [_cells(one) for one in probes])
+    rows = [_cells(one, source) for source, probes in by_source(result) for one in probes]
+    pairs = [
+        [one.target, one.feature, one.name, shown(one.estimate, 3)] for one in result.differences
+    ]
+    note = "Differences on rolled pictures, paired by test image:"
+    names = ["target", "feature", "difference", "of accuracy"]
+    return f"{table(head, rows)}\n\n{note}\n\n{table(names, pairs)}"
 
 
-def _cells(one: Probed) -> list[str]:
-    source = "network" if one.network else "raw patches"
+def by_source(result: Probes) -> list[tuple[str, tuple[Probed, ...]]]:
+    """What probes looked at, as words, and the probes: the models, then raw patches."""
+    models = [(f"{one.weights} ({one.layout})", one.probes) for one in result.models]
+    return [*models, (RAW, result.raw)]
+
+
+def _cells(one: Probed, source: str) -> list[str]:
     parts = [
         f"{part.value.value:.3f} (chance {part.chance:.3f})" for part in (one.edge, one.centre)
     ]

@@ -5,7 +5,6 @@ Rates are bits for the whole picture, distortions D mean square errors for x in 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,6 @@ from tatok.entropy import distortion, rate_distortion
 from tatok.quality import RANGE
 from tatok.tokenizer import TaTok
 from tatok.tokens import code_bits
-
-FINEST = 60.0  # dB, where a drawn curve ends
 
 # --- the spectrum, and reverse water-filling -------------------------------------------------
 
@@ -143,18 +140,6 @@ def demand(model: TaTok, x: Tensor, targets: Sequence[float], k: int | None = No
     ]
 
 
-def curve(x: Tensor, points: int = 121) -> tuple[Tensor, Tensor, Tensor]:
-    """R(D) of a picture for drawing: D, bits by Eq. 18, bits by reverse water-filling, (L,) each.
-
-    D falls from the picture's variance, where R = 0, to that of 60 dB, evenly in dB.
-    """
-    variance = max(x.double().var(unbiased=False).item(), distortion(FINEST))
-    coarsest = 10 * math.log10(RANGE**2 / variance)
-    D = RANGE**2 * 10 ** (-torch.linspace(coarsest, FINEST, points, dtype=torch.float64) / 10)
-    gaussian = torch.stack([rate_distortion(x, d)[0] for d in D])
-    return D, gaussian, water_filling(spectrum(x), D)
-
-
 # --- over a set ------------------------------------------------------------------------------
 
 TARGETS = (16.0, 18.0, 20.0, 22.0, 24.0, 28.0)  # dB
@@ -182,11 +167,13 @@ class Demanded:
 class Floor:
     """Reconstruction error at one number of tokens in all, k of them global (Thm. 2.1, 3.2).
 
-    psnr in dB; mse: mean square error; gain: dB beyond the row with k = 0, image by image.
+    bits: mean size of the tokens, which differs with the places to be told; psnr in dB; mse: mean
+    square error; gain: dB beyond the row with k = 0, image by image.
     """
 
     k: int
     count: int
+    bits: float
     psnr: Estimate
     mse: Estimate
     gain: Estimate
@@ -235,12 +222,11 @@ def floors(model: TaTok, images: Tensor) -> tuple[Floor, ...]:
     reference = results[settings[0]].psnr
     found = []
     for setting in settings:
-        decibels = results[setting].psnr
-        mse = RANGE**2 * 10 ** (-decibels.double() / 10)
-        gain = mean_estimate(decibels - reference)
-        found.append(
-            Floor(setting.k, setting.count, mean_estimate(decibels), mean_estimate(mse), gain)
-        )
+        result = results[setting]
+        bits = result.bits.double().mean().item()
+        mse = RANGE**2 * 10 ** (-result.psnr.double() / 10)
+        means = map(mean_estimate, (result.psnr, mse, result.psnr - reference))
+        found.append(Floor(setting.k, setting.count, bits, *means))
     return tuple(found)
 
 
@@ -254,9 +240,16 @@ def markdown(theory: Theory) -> str:
         cells = [*(f"{b.value:,.0f}" for b in bits), *(f"{100 * s:.0f} %" for s in shares)]
         rows.append([f"{d.psnr:g}", *cells])
     floors = [
-        [str(f.k), str(f.count), shown(f.psnr, 2), shown(f.mse, 4), shown(f.gain, 2)]
+        [
+            str(f.k),
+            str(f.count),
+            f"{f.bits:,.0f}",
+            shown(f.psnr, 2),
+            shown(f.mse, 4),
+            shown(f.gain, 2),
+        ]
         for f in theory.floors
     ]
     demanded = table([*head, "T > capacity", "T > capacity, water"], rows)
-    floor = table(["k", "patches", "PSNR", "MSE", "gain, dB"], floors)
+    floor = table(["k", "patches", "bits", "PSNR", "MSE", "gain, dB"], floors)
     return f"All patch codes carry {theory.capacity:,.0f} bits.\n\n{demanded}\n\n{floor}"

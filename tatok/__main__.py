@@ -182,6 +182,9 @@ def bench_generator(args: argparse.Namespace) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"{args.steps} steps, guidance pair, batch {args.batch}, fp32, {device}, "
           f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
+    if own:
+        print(f"DTF's mean: k + N of {len(x)} pictures at epsilon = 0.05 by {args.tokenizer}, "
+              f"M = {model.config.num_patches}")  # fmt: skip
     print(table(compare(args.size, own, args.batch, args.steps, device)))
 
 

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Literal
 
 Layout = Literal["sequence", "grid"]
+ESTIMATOR_NAMES = ("residual", "gaussian", "code", "prior", "rate")
 
 
 def check_widths(dim: int, heads: int, head_dim: int) -> None:
@@ -17,6 +18,13 @@ def check_widths(dim: int, heads: int, head_dim: int) -> None:
             f"dim = {dim} must be a multiple of 4 and of heads = {heads}, and the width of the "
             f"head beside it, {head_dim}, of 4."
         )
+
+
+def check_positive(config: object, *names: str) -> None:
+    """ValueError where a field of that name is not above 0."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be above 0, not {getattr(config, name)}.")
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         if self.layout not in ("sequence", "grid"):
             raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
+        if self.estimator not in ESTIMATOR_NAMES:
+            raise ValueError(f"estimator must be one of {', '.join(ESTIMATOR_NAMES)}.")
+        check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
+        check_positive(self, "global_code_dim", "thumbnail", "target_psnr", "mlp_ratio")
         if self.predictive and self.layout != "grid":
             raise ValueError("predictive needs layout 'grid': a packed token has lost its place.")
         if not 0 <= self.overlap < 1:
@@ -111,6 +123,7 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # JSON has only lists
+        check_positive(self, "num_patches", "depth", "codebook_size", "mlp_ratio")
         if round(self.num_patches**0.5) ** 2 != self.num_patches:
             raise ValueError(f"num_patches {self.num_patches} is not a square.")
         check_widths(self.dim, self.heads, self.place_dim)

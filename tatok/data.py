@@ -57,7 +57,6 @@ def seeded(*numbers: int) -> torch.Generator:
 class TrainingImages(Dataset):
     """Item n: the n-th image of an endless stream of shuffled epochs, augmented, (3, S, S).
 
-    Augmentation: short side to between S and 1.15 S, random square of side S, mirrored or not.
     An unreadable file is named in the log, counted, and its successor in the epoch taken.
     """
 
@@ -85,7 +84,7 @@ class TrainingImages(Dataset):
             if self._unreadable[index]:
                 continue
             try:
-                return self._augment(open_image(self.files[index].path), draw)
+                return augment(open_image(self.files[index].path), self.size, draw)
             except BadImage as error:
                 self._unreadable[index] = True
                 log.warning("skipped, %d so far: %s", self.unreadable, error)
@@ -97,15 +96,20 @@ class TrainingImages(Dataset):
             self._order = (epoch, order.tolist())
         return self._order[1]
 
-    def _augment(self, image: Image.Image, draw: list[float]) -> Tensor:
-        zoom, across, down, mirror = draw
-        side = min(image.size) / (1 + 0.15 * zoom)
-        left, top = across * (image.width - side), down * (image.height - side)
-        square = image.resize(
-            (self.size, self.size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
-        )
-        x = to_tensor(square)[0]
-        return x.flip(2) if mirror < 0.5 else x
+
+def augment(image: Image.Image, size: int, draw: list[float]) -> Tensor:
+    """Picture -> (3, S, S): short side to between S and 1.15 S, square of side S, mirrored or not.
+
+    draw: four numbers in [0, 1): zoom, place across, place down, mirror.
+    """
+    zoom, across, down, mirror = draw
+    side = min(image.size) / (1 + 0.15 * zoom)
+    left, top = across * (image.width - side), down * (image.height - side)
+    square = image.resize(
+        (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
+    )
+    x = to_tensor(square)[0]
+    return x.flip(2) if mirror < 0.5 else x
 
 
 class Stream(Sampler[int]):

@@ -7,6 +7,7 @@ patches one by one.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -117,6 +118,16 @@ def check_entropy(entropy: Tensor) -> Tensor:
     return H
 
 
+def counts(count: int | Sequence[int] | Tensor, B: int, M: int, device: torch.device) -> Tensor:
+    """N of each of B images, (B,), from one number or B of them; ValueError outside 0..M."""
+    N = torch.as_tensor(count, device=device)
+    if N.is_floating_point() or N.shape not in ((), (1,), (B,)) or ((N < 0) | (N > M)).any():
+        raise ValueError(
+            f"count must be one whole number in 0..{M}, or one for each of {B} images."
+        )
+    return N.long().expand(B)
+
+
 def keep_first(order: Tensor, count: Tensor) -> Tensor:
     """Mask (B, M) of the first count[b] places of each row's order (B, M), a permutation."""
     M = order.shape[1]
@@ -129,10 +140,10 @@ def top(entropy: Tensor, count: Tensor) -> Tensor:
     return keep_first(entropy.argsort(dim=1, descending=True, stable=True), count)
 
 
-def random(M: int, count: Tensor, generator: torch.Generator) -> Tensor:
-    """Ex1: count[b] places drawn without replacement."""
-    scores = torch.rand(len(count), M, generator=generator, device=generator.device)
-    return top(scores.to(count.device), count)
+def random(M: int, count: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Ex1: count[b] places drawn without replacement, those of image b from generators[b]."""
+    scores = [torch.rand(M, generator=g, device=g.device).to(count.device) for g in generators]
+    return top(torch.stack(scores), count)
 
 
 def uniform(M: int, count: Tensor) -> Tensor:

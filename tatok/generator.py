@@ -8,6 +8,7 @@ that predicts each place's share of the entropy, to which DTF is applied as to a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
@@ -80,9 +81,7 @@ class MaskGIT(Pretrained):
         K = self.config.codebook_size
         named = lambda codes: torch.where(codes == MASKED, K, codes)  # noqa: E731
         known = self.context(canvas.labels, canvas.global_codes)  # (B, 1 + k, D)
-        patches = (
-            self.patch_code(named(canvas.patch_codes)) + self.place[canvas.places.clamp(min=0)]
-        )
+        patches = self.patch_code(named(canvas.patch_codes)) + self.positions(canvas)
         h = torch.cat([known, patches], dim=1)  # (B, 1 + k + L, D)
         visible = None
         if not canvas.real.all():
@@ -91,6 +90,12 @@ class MaskGIT(Pretrained):
         for block in self.blocks:
             h = block(h, attn_mask=visible)
         return self.norm(h)
+
+    def positions(self, canvas: Canvas) -> Tensor:
+        """(B, L, D), or (L, D) in layout `sequence`, where a token has lost its place."""
+        if self.config.layout == "sequence":
+            return self.place[: canvas.places.shape[1]]
+        return self.place[canvas.places.clamp(min=0)]
 
     def context(self, labels: Tensor, global_codes: Tensor) -> Tensor:
         """Embeddings of the class and the global codes, (B, 1 + k, D)."""
@@ -160,15 +165,18 @@ class MaskGIT(Pretrained):
     # -- drawing -----------------------------------------------------------------------------
 
     def labels(self, names: Sequence[str | int | None]) -> Tensor:
-        """Class names or numbers (None: no class) -> labels (B,); ValueError for an unknown one."""
+        """Class names or numbers (None: no class) -> labels (B,); ValueError for an unknown one,
+        and where there is none at all."""
         classes, found = self.config.classes, []
-        for name in names:
+        if not len(names):
+            raise ValueError("At least one label is needed; None stands for no class.")
+        for name in names.tolist() if hasattr(names, "tolist") else names:
             if name is None:
                 found.append(len(classes))
             elif name in classes:
                 found.append(classes.index(name))
-            elif isinstance(name, int) and 0 <= name < len(classes):
-                found.append(name)
+            elif isinstance(name, Integral) and 0 <= name < len(classes):
+                found.append(int(name))
             else:
                 raise ValueError(f"There is no class {name!r}; there are {', '.join(classes)}.")
         return torch.tensor(found, device=self.device)
@@ -177,10 +185,7 @@ class MaskGIT(Pretrained):
         """N for each of B pictures, or None; ValueError outside 0..M."""
         if count is None:
             return None
-        N, M = torch.as_tensor(count, device=self.device).expand(B), self.config.num_patches
-        if N.is_floating_point() or (N < 0).any() or (N > M).any():
-            raise ValueError(f"count must be whole numbers in 0..{M}.")
-        return N
+        return filtering.counts(count, B, self.config.num_patches, self.device)
 
     def sample(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tatok.config import from_dict
+
+log = logging.getLogger(__name__)
 
 
 class BadCheckpoint(ValueError):
@@ -88,6 +91,8 @@ class Pretrained(nn.Module, ModelHubMixin):
             raise BadCheckpoint(
                 f"{Path(weights).name} does not fit its configuration: {str(error).splitlines()[0]}"
             ) from error
+        if meta.get("training", {}).get("live") is False:
+            log.warning("%s was saved before its codebooks were made: they are random.", weights)
         return model.eval()
 
     @classmethod

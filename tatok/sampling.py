@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,8 +58,10 @@ class SamplingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, not {self.steps}.")
+        if not isinstance(self.steps, Integral) or self.steps < 1:
+            raise ValueError(f"steps must be a whole number from 1, not {self.steps}.")
+        if not isinstance(self.seed, Integral):
+            raise ValueError(f"seed must be a whole number, not {self.seed}.")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}.")
         if self.guidance_schedule not in GUIDANCE_SCHEDULES:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from tatok.data import EmptyFolder, ImageFile, seeded
-from tatok.images import BadImage, load_image
+from tatok.data import EmptyFolder, ImageFile, augment, seeded
+from tatok.images import BadImage, load_image, open_image
 from tatok.tokenizer import TaTok
+from tatok.train import World
 
 log = logging.getLogger(__name__)
 
 
+SHARD = 1024  # pictures to a file of the cache
+ALONE = World()
+
+
 @dataclass(frozen=True)
 class CachedTokens:
-    """All that the generator trains on, for n pictures and, behind them, their n mirror images.
+    """All that the generator trains on: all pictures that can be read, then their second view, ….
 
-    labels (2n,), global_codes (2n, k), patch_codes (2n, M) of all patches, entropy (2n, M): with it
+    labels (n,), global_codes (n, k), patch_codes (n, M) of all patches, entropy (n, M): with it
     DTF gives the kept ones for any epsilon.
     """
 
@@ -40,68 +43,91 @@ class CachedTokens:
         return len(self.labels)
 
 
-@torch.inference_mode()
 def cache_tokens(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], folder: Path, batch: int = 16
+    tokenizer: TaTok,
+    files: list[ImageFile],
+    classes: list[str],
+    folder: Path,
+    views: int = 1,
+    world: World = ALONE,
 ) -> CachedTokens:
-    """Encode every picture and its mirror image once; reuse what an earlier run left in `folder`.
+    """Encode views of every picture once; reuse what an earlier run left in `folder`.
 
-    The cache is named by the tokenizer, the classes and the list of files, so that none of them can
-    be mistaken.
+    The first view is the picture as it is evaluated, the second its mirror image, further ones are
+    augmented as in the tokenizer's training. The processes of `world` share the work. A shard is
+    named by the tokenizer, the classes, its files' paths and sizes, and the views. EmptyFolder if
+    none of the pictures can be read.
     """
-    parts = [tokenizer.fingerprint, classes, [str(file.path) for file in files]]
-    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-    path = folder / f"tokens-{key}.safetensors"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        save_file(_encode_all(tokenizer, files, classes, batch), partial)
-        os.replace(partial, path)
-    with safe_open(path, "pt") as file:
-        parts = {f.name: file.get_tensor(f.name) for f in dataclasses.fields(CachedTokens)}
-    return CachedTokens(**parts)
-
-
-def _encode_all(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], batch: int
-) -> dict[str, Tensor]:
-    sides: tuple[list, list] = ([], [])
-    for start in tqdm(range(0, len(files), batch), desc="encoding", unit="batch", mininterval=5):
-        pictures, labels = [], []
-        for file in files[start : start + batch]:
-            try:
-                pictures.append(load_image(file.path, size=tokenizer.config.image_size))
-                labels.append(classes.index(file.label))
-            except BadImage as error:
-                log.warning("skipped: %s", error)
-        if not pictures:
-            continue
-        x = torch.cat(pictures).to(tokenizer.residual_scale.device)
-        for side, images in zip(sides, (x, x.flip(3)), strict=True):
-            encoding = tokenizer.encode(images)
-            selection = tokenizer.select(encoding, count=tokenizer.config.num_patches)
-            tokens = tokenizer.quantize(encoding, selection)
-            side.append(
-                (
-                    torch.tensor(labels),
-                    tokens.global_codes,
-                    tokens.patch_codes,
-                    selection.entropy.float(),
-                )
-            )
-    if not sides[0]:
+    if not files:
+        raise EmptyFolder("There are no images to encode.")
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = {}
+    for first in range(0, len(files), SHARD):
+        part = files[first : first + SHARD]
+        shards[_path(tokenizer, part, classes, folder, views)] = first, part
+    mine = list(shards.items())[world.rank :: world.size]
+    for path, (first, part) in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
+        if not path.exists():
+            partial = path.with_suffix(f".{os.getpid()}")
+            save_file(_encode(tokenizer, part, classes, views, first), partial)
+            os.replace(partial, path)
+    world.wait()
+    parts = [load_file(path) for path in shards]
+    by_view = lambda name: [part[name].unflatten(0, (views, -1)) for part in parts]  # noqa: E731
+    columns = (torch.cat(by_view(f.name), dim=1).flatten(0, 1) for f in fields(CachedTokens))
+    cached = CachedTokens(*columns)
+    if not len(cached):
         raise EmptyFolder("None of the images can be read.")
-    columns = zip(*sides[0], *sides[1], strict=True)  # pictures first, then their mirror images
-    names = [field.name for field in dataclasses.fields(CachedTokens)]
-    return {
-        name: torch.cat([part.cpu() for part in column])
-        for name, column in zip(names, columns, strict=True)
-    }
+    return cached
+
+
+def _path(
+    tokenizer: TaTok, files: list[ImageFile], classes: list[str], folder: Path, views: int
+) -> Path:
+    named = [(str(file.path), file.path.stat().st_size) for file in files]
+    parts = [tokenizer.fingerprint, classes, named, views]
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return folder / f"tokens-{key}.safetensors"
+
+
+@torch.inference_mode()
+def _encode(
+    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int, first: int
+) -> dict[str, Tensor]:
+    """The columns of CachedTokens, (views * n, …); the files stand at `first` … in their list."""
+    c, device = tokenizer.config, tokenizer.residual_scale.device
+    sizes = {"labels": (), "global_codes": (c.k,), "patch_codes": (c.num_patches,)}
+    columns = {name: [torch.empty(views, 0, *size).long()] for name, size in sizes.items()}
+    columns["entropy"] = [torch.empty(views, 0, c.num_patches)]
+    for number, file in enumerate(files, start=first):
+        try:
+            x = _views(file, c.image_size, views, number).to(device)
+        except BadImage as error:
+            log.warning("skipped: %s", error)
+            continue
+        encoding = tokenizer.encode(x)
+        selection = tokenizer.select(encoding, count=c.num_patches)
+        tokens = tokenizer.quantize(encoding, selection)
+        label = torch.full((views,), classes.index(file.label))
+        row = (label, tokens.global_codes, tokens.patch_codes, selection.entropy.float())
+        for column, values in zip(columns.values(), row, strict=True):
+            column.append(values.cpu()[:, None])  # (views, 1, …)
+    return {name: torch.cat(parts, dim=1).flatten(0, 1) for name, parts in columns.items()}
+
+
+def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor:
+    """(views, 3, S, S) of one picture; the augmentation depends on its number and the view."""
+    x = load_image(file.path, size=size)[0]
+    made = [x, x.flip(2)][:views]
+    for view in range(2, views):
+        draw = torch.rand(4, generator=seeded(number, view)).tolist()
+        made.append(augment(open_image(file.path), size, draw))
+    return torch.stack(made)
 
 
 @dataclass
 class Rows(Dataset):
-    """Item n: which row of the cache image n of the endless, shuffled stream is, (1,) int64."""
+    """Item n: which row of the cache image n of the endless, shuffled stream is, () int64."""
 
     length: int
     seed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import zlib
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,19 +12,13 @@ from torch import Tensor, nn
 
 from tatok import entropy, filtering
 from tatok.config import TokenizerConfig
+from tatok.data import seeded
 from tatok.entropy import ESTIMATORS, Predictor
 from tatok.filtering import Correction, Selection
+from tatok.networks import Decoder, Encoder
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
 from tatok.tokens import Tokens
-from tatok.transformer import (
-    blocks,
-    patchify,
-    sinusoid,
-    sinusoid_2d,
-    spread_places,
-    unpatchify,
-)
 
 
 @dataclass(frozen=True)
@@ -59,88 +54,9 @@ class Evidence:
     rank: Tensor
 
 
-class Encoder(nn.Module):
-    """Patches and k learnable queries through ViT blocks; no LayerNorm at the end."""
-
-    def __init__(self, config: TokenizerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.embed = nn.Linear(config.patch_dim, config.dim)
-        places = 0.5 * sinusoid_2d(config.grid, config.dim)
-        self.position = nn.Parameter(places)  # (M, D)
-        # A query begins as a place, so that it looks at the patches around it.
-        self.queries = nn.Parameter(places[spread_places(config.k_max, config.grid)])  # (k_max, D)
-        self.blocks = blocks(config.dim, config.depth, config.heads, config.mlp_ratio)
-        nn.init.orthogonal_(self.embed.weight)
-        nn.init.zeros_(self.embed.bias)
-
-    def forward(self, x: Tensor, k: int, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(B, 3, S, S) -> patches (B, M, D), globals (B, k, D); queries beyond k take no part.
-
-        visible (M,) bool, the same for all rows: the other patches are taken out of the sequence,
-        as if there were none, and come back as zeros.
-        """
-        p = self.embed(patchify(x, self.config)) + self.position  # (B, M, D)
-        if visible is not None:
-            p = p[:, visible]
-        h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
-        for block in self.blocks:
-            h = block(h)
-        patches = h[:, k:]
-        if self.config.layout == "grid":
-            # The place was there for attention; a code should not have to carry it. In `sequence` a
-            # packed token has lost its place: its code must carry it, as the paper has it.
-            patches = patches - (self.position if visible is None else self.position[visible])
-        if visible is not None:
-            seen, patches = patches, patches.new_zeros(len(x), len(visible), patches.shape[2])
-            patches[:, visible] = seen
-        return patches, h[:, :k] - self.queries[:k]
-
-
-class Decoder(nn.Module):
-    """k_max global places and M patch places through ViT blocks to pixels (Eq. 8-9)."""
-
-    def __init__(self, config: TokenizerConfig) -> None:
-        super().__init__()
-        self.config = config
-        M, D, k_max = config.num_patches, config.dim, config.k_max
-        places = sinusoid_2d(config.grid, D) if config.layout == "grid" else sinusoid(M, D)
-        self.position = nn.Parameter(0.5 * places)  # by place on the grid, or in the sequence
-        self.global_position = nn.Parameter(0.5 * places[spread_places(k_max, config.grid)])
-        self.mask = nn.Parameter(
-            0.02 * torch.randn(D)
-        )  # the ONE mask token, of both kinds of place
-        self.blocks = blocks(D, config.depth, config.heads, config.mlp_ratio)
-        self.head = nn.Linear(D, config.patch_dim)
-        nn.init.orthogonal_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def global_places(self, globals_: Tensor) -> Tensor:
-        """(B, k, D) -> (B, k_max, D): an inactive place holds the mask token."""
-        rest = self.mask.expand(len(globals_), self.config.k_max - globals_.shape[1], -1)
-        return torch.cat([globals_, rest], dim=1)
-
-    def patch_places(self, patches: Tensor, keep: Tensor) -> Tensor:
-        """Lay the kept of (B, M, D) out over the M places, `keep` (B, M); the rest are mask tokens.
-
-        `grid`: a kept token stands at its own place. `sequence` (Eq. 8): the kept are packed to the
-        front in raster order.
-        """
-        if self.config.layout == "sequence":
-            order = (~keep).sort(dim=1, stable=True).indices  # kept first, raster order
-            patches = patches.gather(1, order[:, :, None].expand_as(patches))
-            keep = keep.gather(1, order)
-        return torch.where(keep[:, :, None], patches, self.mask)
-
-    def forward(self, globals_: Tensor, patches: Tensor, keep: Tensor) -> Tensor:
-        """Decoder tokens (B, k, D), (B, M, D), keep (B, M) -> images (B, 3, S, S), unclipped."""
-        g = self.global_places(globals_) + self.global_position  # (B, k_max, D)
-        p = self.patch_places(patches, keep) + self.position  # (B, M, D)
-        h = torch.cat([g, p], dim=1)  # (B, k_max + M, D), S of Eq. 8
-        for block in self.blocks:
-            h = block(h)
-        pixels = self.head(h[:, self.config.k_max :] - self.position)
-        return unpatchify(pixels, self.config)  # Eq. 9
+def own_stream(x: Tensor) -> torch.Generator:
+    """A generator that the pixels (3, S, S) seed, so that a draw does not depend on the batch."""
+    return seeded(zlib.crc32(x.cpu().numpy().tobytes()))
 
 
 @dataclass(frozen=True)
@@ -204,9 +120,9 @@ class TaTok(Pretrained):
         """Which patches to keep: N by Eq. 6 (or `count`, 0..M), which ones by `policy`.
 
         Every policy uses the N that DTF gives unless `count` (a number, or (B,)) fixes it.
-        `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default:
-        seed 0). `correction` takes the place's share out of H first. Raises ValueError for an
-        unknown name or a value out of range.
+        `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default: a
+        stream of each image's own, which its pixels seed). `correction` takes the place's share out
+        of H first. Raises ValueError for an unknown name or a value out of range.
         """
         return self.filter(
             encoding,
@@ -255,7 +171,7 @@ class TaTok(Pretrained):
         N, tau = found.count, found.threshold
         binding = filtering.binding(T, found.total, epsilon)
         if count is not None:
-            N, tau = self._counts(count, H), torch.full_like(tau, torch.nan)
+            N, tau = filtering.counts(count, *H.shape, H.device), torch.full_like(tau, torch.nan)
             binding = ("count",) * len(H)
         keep = self._keep(policy, encoding, H if count is None else rank, N, generator)
         return Selection(
@@ -284,7 +200,8 @@ class TaTok(Pretrained):
         )
 
     def decode(self, tokens: Tokens) -> Tensor:
-        """Tokens -> images (B, 3, S, S) in [-1, 1]."""
+        """Tokens -> images (B, 3, S, S) in [-1, 1]. ValueError for another model's tokens."""
+        self.check_tokens(tokens)
         keep = tokens.patch_codes >= 0
         globals_ = self.embed_globals(tokens.global_codes)
         codes = tokens.patch_codes.clamp(min=0)
@@ -296,6 +213,16 @@ class TaTok(Pretrained):
         S = self.config.image_size
         if x.ndim != 4 or x.shape[1:] != (3, S, S):
             raise ValueError(f"images must be (B, 3, {S}, {S}), not {tuple(x.shape)}.")
+
+    def check_tokens(self, tokens: Tokens) -> None:
+        """ValueError unless k <= k_max, M, K and the layout are this model's."""
+        c, (k, M) = self.config, (tokens.global_codes.shape[1], tokens.patch_codes.shape[1])
+        found, own = (M, tokens.codebook_size, tokens.layout), (c.num_patches, c.codebook_size)
+        if k > c.k_max or found != (*own, c.layout):
+            raise ValueError(
+                f"These tokens are another model's: k = {k}, M = {M}, K = {tokens.codebook_size}, "
+                f"layout {tokens.layout}."
+            )
 
     # -- what training and the estimators use ----------------------------------------------
 
@@ -366,13 +293,6 @@ class TaTok(Pretrained):
 
     # -- selection ---------------------------------------------------------------------------
 
-    def _counts(self, count: int | Tensor, H: Tensor) -> Tensor:
-        B, M = H.shape
-        N = torch.as_tensor(count, device=H.device).expand(B)
-        if N.is_floating_point() or (N < 0).any() or (N > M).any():
-            raise ValueError(f"count must be whole numbers in 0..{M}.")
-        return N.long()
-
     def _keep(
         self,
         policy: str,
@@ -385,7 +305,8 @@ class TaTok(Pretrained):
         if policy == "dtf":
             return filtering.top(H, N)
         if policy == "random":
-            return filtering.random(M, N, generator or torch.Generator().manual_seed(0))
+            streams = [generator or own_stream(x) for x in encoding.pixels]
+            return filtering.random(M, N, streams)
         if policy == "uniform":
             return filtering.uniform(M, N)
         if policy == "first":

@@ -85,6 +85,11 @@ class World:
             dist.init_process_group("nccl" if cuda else "gloo")
         return World(rank, size, device)
 
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
     def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Average gradients over the processes; every term of the loss is a mean over images."""
         if self.size == 1:
@@ -134,6 +139,11 @@ class Trainer:
         self.stop = False
         if options.resume:
             self._load()
+        if self.seen + options.batch * self.world.size > options.images:
+            raise ValueError(
+                f"Nothing is left to train: the schedule has {options.images:,} images, and these "
+                f"weights have seen {self.seen:,}."
+            )
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -239,8 +249,7 @@ class Trainer:
             }
             row |= self.task.validate(self.ema)
             self._log(row)
-        if self.world.size > 1:
-            dist.barrier()
+        self.world.wait()
 
     def record(self) -> dict:
         """What goes beside the weights: how far the schedule is."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
-from tatok.data import list_images, seeded, spread
+from tatok.data import EmptyFolder, list_images, seeded, spread
 from tatok.generator import MaskGIT
 from tatok.losses import GeneratorLoss
 from tatok.sampling import SCHEDULES
@@ -21,6 +21,7 @@ from tatok.token_cache import CachedTokens, Rows, cache_tokens
 from tatok.tokenizer import TaTok
 from tatok.train import RunOptions, Trainer, World
 
+VIEWS = 3  # of a picture: without augmented ones the global codes are soon learned by heart
 PARTS = 4  # of a batch, sorted by length
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)  # of masked tokens, at which the validation loss is told
 
@@ -172,6 +173,8 @@ def draw_mask(full: Canvas, draws: Tensor, noise: Tensor) -> tuple[Canvas, Tenso
     """
     k = full.global_codes.shape[1]
     kind, *shares = draws.unbind(dim=1)
+    if k == 0:
+        kind = torch.full_like(kind, 1 / 2)  # there are only patches to hide
     for_globals, for_patches = (
         torch.tensor([SCHEDULES["arccos"](r) for r in share.tolist()])[:, None] for share in shares
     )
@@ -209,7 +212,8 @@ def run(
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
     folders = sorted({file.label for file in files})
     held_out = [file for file in held_out if file.label in folders]
-    encoder = TaTok.from_pretrained(tokenizer).to(World.join().device)
+    world = World.join()
+    encoder = TaTok.from_pretrained(tokenizer).to(world.device)
     c, source = encoder.config, options.out if options.resume else init
     config = GeneratorConfig(
         classes=tuple((names or {}).get(folder, folder) for folder in folders),
@@ -227,8 +231,9 @@ def run(
     if (model.config.tokenizer, model.config.classes) != (config.tokenizer, config.classes):
         raise ValueError("These generator weights belong to another tokenizer or other classes.")
     record = MaskGIT.training_record(source) if source else {}
-    cached, held = (
-        cache_tokens(encoder, part, folders, options.out) for part in (files, spread(held_out, 128))
-    )
+    if not held_out or not files:
+        raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
+    cached = cache_tokens(encoder, files, folders, options.out, VIEWS, world)
+    held = cache_tokens(encoder, spread(held_out, 128), folders, options.out, 1, world)
     task = GeneratorTask(model, cached, held, loss, options.seed, tuple(folders))
     Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()

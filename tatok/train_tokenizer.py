@@ -45,7 +45,9 @@ class TokenizerTask:
         self.validation = load_batch(spread(self.held_out, 64), config.image_size)
         sample = spread(self.files, min(CALIBRATION, len(self.files)))
         self.calibration = load_batch(sample, config.image_size)
-        self.usage = torch.zeros(2, config.codebook_size)  # patch and global codes, this epoch
+        # How often each patch and global code occurred: in this epoch so far, and in the last one.
+        self.usage = torch.zeros(2, config.codebook_size)
+        self.last_usage = torch.zeros_like(self.usage)
         self.live = torch.zeros((), dtype=torch.bool)
         self.set_live(False)
         self._last: tuple | None = None
@@ -84,8 +86,9 @@ class TokenizerTask:
         ours = made.globals.latents.flatten(0, 1).float(), made.globals.codes.flatten()
         self.model.patch_codebook.update(*kept, generator)
         self.model.global_codebook.update(*ours, generator)
-        if n // len(self.files) != (n - len(keep) * world.size) // len(self.files):
-            self.usage.zero_()  # a new epoch
+        if n // len(self.files) != (n - len(keep) * world.size) // len(self.files):  # a new epoch
+            self.last_usage.copy_(self.usage)
+            self.usage.zero_()
         for row, codes in enumerate((kept[1], ours[1])):
             self.usage[row] += torch.bincount(codes, minlength=self.usage.shape[1]).cpu()
 
@@ -130,7 +133,9 @@ class TokenizerTask:
             row[f"psnr_{name}"] = psnr(x, self.images(model, k_, count)).mean().item()
         counts = [model.select(model.encode(part), 0.05).count for part in x.split(16)]
         row["N_at_0.05"] = torch.cat(counts).float().mean().item()
-        for name, used in zip(("patch", "global"), self.usage, strict=True):
+        # Of a whole epoch once there is one; of this process's share of the images.
+        counts = self.last_usage if self.last_usage.any() else self.usage
+        for name, used in zip(("patch", "global"), counts, strict=True):
             row |= {
                 f"{name}_usage": (used > 0).float().mean().item(),
                 f"{name}_perplexity": perplexity(used),
@@ -169,11 +174,12 @@ class TokenizerTask:
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs beside model and optimizer."""
-        return {"usage": self.usage, "live": self.live}
+        return {"usage": self.usage, "last_usage": self.last_usage, "live": self.live}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Back to where `state` was taken."""
         self.usage.copy_(state["usage"])
+        self.last_usage.copy_(state["last_usage"])
         self.set_live(bool(state["live"]))
 
 
@@ -260,7 +266,8 @@ def run(
     source = options.out if options.resume else init
     model = TaTok.from_pretrained(source) if source else TaTok(config)
     record = TaTok.training_record(source) if source else {}
-    perceptual = load_lite(1) if weights.perceptual else None  # Lite0 stays the judge
+    # Lite0 stays the judge.
+    perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None
     task = TokenizerTask(model, files, held_out, weights, unquantized, options.seed, perceptual)
     if source is None:
         start_from_pca(model, torch.stack([task.data[n] for n in range(64)]))

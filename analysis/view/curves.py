@@ -1,4 +1,4 @@
-"""The tab Curves: what was measured on these weights, and the paper's claims."""
+"""The tab Curves: what was measured over sets of pictures, and the paper's claims."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
 
     The result files in `folder` are read when the tab is selected.
     """
-    runs = OwnRuns(engine.model, record)
+    runs, fingerprint = OwnRuns(engine.model, record), engine.model.fingerprint
     _text(curves_text.INTRO)
     which = gr.Radio(
         [(curves_text.FIGURES[name], name) for name in KINDS],
@@ -33,6 +33,7 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
         elem_id="curves-which",
     )
     figure = panel("curves")
+    words = gr.HTML(elem_classes="curves-text", apply_default_css=False, elem_id="curves-words")
     curves_run.build(runs)
     experiment_endpoint.build(runs)
     _text(curves_text.CLAIMS)
@@ -41,27 +42,29 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
     def draw(name: object, measure: object, axis: object) -> list:
         name = name if isinstance(name, str) and name in KINDS else "fig3"
         if not path_of(name, folder).exists():
-            return missing(curves_text.not_measured(name))
+            return [*missing(curves_text.not_measured(name)), ""]
         try:
             result = load(KINDS[name], path_of(name, folder))
         except BadResult as error:
-            return missing(str(error))
-        same = result.provenance.weights == engine.model.fingerprint
+            return [*missing(str(error)), ""]
+        same = result.provenance.weights == fingerprint
         note = curves_text.note(name, same)
-        return shown(name, curves_text.FIGURES[name], result, measure, axis, note, marked=same)
+        told = curves_text.where_each_wins(result) if isinstance(result, Codecs) else ""
+        drawn = shown(name, curves_text.FIGURES[name], result, measure, axis, note, marked=same)
+        return [*drawn, told]
 
     inputs = [which, *figure.choices]
     for event in (tab.select, which.input, figure.measure.input, figure.axis.input):
-        event(draw, inputs, figure.outputs, preprocess=False, **QUIET)
-    tab.select(lambda: _claims(folder), None, table, **QUIET)
+        event(draw, inputs, [*figure.outputs, words], preprocess=False, **QUIET)
+    tab.select(lambda: _claims(folder, fingerprint), None, table, **QUIET)
 
 
-def _claims(folder: Path) -> str:
+def _claims(folder: Path, fingerprint: str) -> str:
     """The table of claims as HTML, or the sentence that says how to make it."""
     if not path_of("claims", folder).exists():
         return curves_text.not_measured("claims", html=True)
     try:
-        return curves_text.table(load(claims.Claims, path_of("claims", folder)))
+        return curves_text.table(load(claims.Claims, path_of("claims", folder)), fingerprint)
     except BadResult as error:
         return curves_text.sentence(str(error))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape
 
-from analysis.claims import FILES, Claims, Row
+from analysis import codecs
+from analysis.claims import FILES, Claims, Row, Source
 from analysis.own_pictures import Album, Report
 
 FIGURES = {
@@ -20,11 +22,11 @@ COMMANDS = {name: command for name, (_, command) in FILES.items()} | {
     "claims": "python -m analysis claims",
 }
 INTRO = (
-    "<p>What was measured on these weights, with 95 % bands. rFD is the Fréchet distance between "
-    "the features of originals and reconstructions, lower is better; its value depends on the "
-    "features and on the number of images, so the label names both. Grey points are the paper's "
-    "own, on an axis of their own: compare shapes and orders, not heights. The dashed orange line "
-    "is where the Tokenize tab stands now.</p>"
+    "<p>What was measured, with 95 % bands; the line below a figure says on which weights. rFD is "
+    "the Fréchet distance between the features of originals and reconstructions, lower is better; "
+    "its value depends on the features and on the number of images, so the label names both. Grey "
+    "points are the paper's own, on an axis of their own: compare shapes and orders, not heights. "
+    "The dashed orange line is where the Tokenize tab stands now.</p>"
 )
 CLAIMS = (
     "<h2>The paper's claims</h2><p>Each is judged by a fixed rule from the files behind the "
@@ -58,7 +60,7 @@ def not_measured(name: str, html: bool = False) -> str:
 
 def note(name: str, same_weights: bool) -> str:
     """What has to be known beside the line that says how a figure was made."""
-    others = "" if same_weights else "Measured on other weights than the ones on this page. "
+    others = "" if same_weights else "Measured on other weights than those on this page. "
     return (others + PAPER.get(name, "")).strip()
 
 
@@ -92,15 +94,34 @@ def ended(report: Report, album: Album) -> str:
     return sentence(text) + _left_out(album)
 
 
-def table(claims: Claims) -> str:
-    """The claims as a table, and what they were made from."""
+def where_each_wins(result: codecs.Codecs) -> str:
+    """What stands beside the figure of the codecs, as HTML."""
+    parts = [
+        f"<h3>{title}</h3>{_bullets(codecs.sentences(result, size))}"
+        for size, title in codecs.TITLES.items()
+    ]
+    minus = f"<p>They leave out:</p>{_bullets(codecs.left_out(result))}"
+    return f"<h2>Where each wins</h2>{sentence(codecs.how(result))}{''.join(parts)}{minus}"
+
+
+def table(claims: Claims, fingerprint: str) -> str:
+    """The claims as a table, and what they were made from. fingerprint: of the page's weights."""
     rows = "".join(map(_row, claims.rows))
-    made = "".join(
-        f"<li>{escape(source.name)}: {escape(source.line)}</li>" for source in claims.sources
-    )
+    made = [_source(source, fingerprint) for source in claims.sources]
     head = "".join(f"<th>{name}</th>" for name in ("claim", "paper", "ours (95 %)", "verdict"))
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return body + (f'<ul class="made-from">{made}</ul>' if made else "")
+    return body + (_bullets(made, "made-from") if made else "")
+
+
+def _source(source: Source, fingerprint: str) -> str:
+    """How a file was made; random weights are nobody's."""
+    own = fingerprint in source.line or "random weights" in source.line
+    other = "" if own else "measured on other weights than those on this page: "
+    return f"{source.name}: {other}{source.line}"
+
+
+def _bullets(lines: Iterable[str], name: str = "bullets") -> str:
+    return f'<ul class="{name}">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>'
 
 
 def _row(row: Row) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from analysis.view.engine import Engine, Square
 from analysis.view.state import Settings
+from tatok import filtering
 from tatok.images import to_pil
 from tatok.quality import psnr
 
@@ -66,10 +67,10 @@ class Player:
         self, square: Square, k: int, estimator: str, target_psnr: float | None, index: int
     ) -> tuple[Frame, ...]:
         codes = self.engine.quantize(square, k).patch_codes  # (1, M)
-        H = self.engine.measure(square, k, estimator, target_psnr).entropy[0]
-        counts = strides(len(H))[index * BATCH : (index + 1) * BATCH]
-        rank = H.argsort(descending=True, stable=True).argsort()  # (M,): Alg. 1, line 10
-        keep = rank < torch.tensor(counts)[:, None]  # (n, M)
+        # As `select(count=n)`: in the order before clamping, which goes on where H = 0.
+        rank = self.engine.measure(square, k, estimator, target_psnr).rank  # (1, M)
+        counts = strides(rank.shape[1])[index * BATCH : (index + 1) * BATCH]
+        keep = filtering.top(rank.expand(len(counts), -1), torch.tensor(counts))  # (n, M)
         images = self.engine.decode(square, k, codes.masked_fill(~keep, -1))
         decibels = psnr(square.x.expand_as(images), images).tolist()
         return tuple(

@@ -14,7 +14,7 @@ from analysis.results import BadResult, load, path_of
 from analysis.view import generate_endpoint, generate_text
 from analysis.view.crop import READ, Accepted, uploaded
 from analysis.view.engine import Engine
-from analysis.view.generate_knobs import Knobs, class_knob, knobs, values
+from analysis.view.generate_knobs import Knobs, class_knob, knobs, switch_idle, values
 from analysis.view.generate_settings import (
     BETWEEN,
     CLASS,
@@ -82,6 +82,7 @@ def _tab(painter: Painter, examples: list[Path], about: str) -> gr.HTML:
                 buttons = _buttons()
             with _part("knobs"):
                 every = knobs(config, label)
+                switch_idle(config, mode, every)
         with gr.Column(elem_classes="generate-right", min_width=0):
             with _part("view"):
                 view = generate_view(CHANNEL, painter)
@@ -202,14 +203,16 @@ def _chooser(painter: Painter, examples: list[Path]):
 
 
 def _quality(generator: MaskGIT, results: Path) -> str:
-    """What was measured on these weights, as HTML; nothing where nothing was."""
+    """What was measured on these weights, or why nothing is known of them, as HTML."""
     try:
         result = load(Generation, path_of("generation", results))
     except BadResult as error:
-        log.info("no numbers of the generator: %s", error)
-        return ""
-    measured = result.provenance.weights == generator.fingerprint
-    return generate_text.quality(result) if measured else ""
+        return generate_text.unmeasured(str(error))
+    if result.provenance.weights != generator.fingerprint:
+        return generate_text.unmeasured(
+            f"generation.json is of other generator weights, {result.provenance.weights}."
+        )
+    return generate_text.quality(result)
 
 
 def _example(engine: Engine, path: list[Path]) -> list:
@@ -234,7 +237,7 @@ def _sources(
         raise BadSetting(LOST)
     hidden = None
     if drawing.mode == INPAINT:
-        hidden = parse_hidden(painted(canvas), engine.model.config)
+        hidden = parse_hidden(painted(canvas), engine.model)
     second = engine.square(b.path, None) if drawing.mode == BETWEEN else None
     return Sources(engine.square(a.path, None), second, hidden)
 

@@ -22,7 +22,8 @@ def build(painter: Painter, limits: dict) -> None:
 
         N is DTF's at epsilon unless n is given. Picture i has the seed `seed` + i. Returns the
         pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its codes and
-        the seconds of drawing.
+        the seconds of drawing. Until then it returns those that are done, and it ends when the
+        caller hangs up.
         """
         values = {
             "mode": CLASS,
@@ -45,7 +46,7 @@ def build(painter: Painter, limits: dict) -> None:
                 last = progress
             drawn.append(to_pil(painter.picture(last.step)))
             told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
-        return drawn, told
+            yield drawn, told
 
     with gr.Group(visible=False):
         inputs = [

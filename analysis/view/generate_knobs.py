@@ -6,11 +6,19 @@ from dataclasses import dataclass, fields
 
 import gradio as gr
 
-from analysis.view.generate_settings import MAX_PICTURES, MAX_SEED, MAX_STEPS, RANGES
+from analysis.view.generate_settings import (
+    MAX_PICTURES,
+    MAX_SEED,
+    MAX_STEPS,
+    RANGES,
+    Drawing,
+)
+from analysis.view.state import BadSetting
 from tatok.config import GeneratorConfig
 from tatok.sampling import GUIDANCE_SCHEDULES, SCHEDULES, SamplingOptions
 
 BY_EPSILON, BY_COUNT = "epsilon", "count"
+MAY_IDLE = ("guidance", "guidance_schedule", "schedule", "choice_temperature")
 PRIVATE = {"api_visibility": "private"}
 NARROW = 120  # pixels, the least width of a control
 
@@ -116,6 +124,29 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
     )
     found = locals()
     return Knobs(**{field.name: found[field.name] for field in fields(Knobs)})
+
+
+def switch_idle(config: GeneratorConfig, mode: gr.Radio, every: Knobs) -> None:
+    """Switch off the knobs that are `Drawing.idle`, with the reason beside them."""
+
+    def switch(mode: object, *raw):
+        try:
+            idle = Drawing.parse(values(raw) | {"mode": mode}, config).idle
+        except BadSetting:  # told when it is to be drawn
+            return [gr.skip() for _ in MAY_IDLE]
+        return [
+            gr.update(interactive=name not in idle, info=idle.get(name, "")) for name in MAY_IDLE
+        ]
+
+    gr.on(
+        [knob.change for knob in (mode, every.label, every.steps, every.guidance)],
+        switch,
+        [mode, *every.components],
+        [getattr(every, name) for name in MAY_IDLE],
+        show_progress="hidden",
+        preprocess=False,
+        **PRIVATE,
+    )
 
 
 def _named(name: str) -> dict:

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from analysis.view.state import BadSetting, parse_name, parse_number
-from tatok import TokenizerConfig
+from tatok import TaTok, Tokens
 from tatok.config import GeneratorConfig
+from tatok.edit import hidden_patches
 from tatok.sampling import GUIDANCE_SCHEDULES, SCHEDULES, SamplingOptions
 
 MAX_PICTURES = 8
 MAX_STEPS = 32
 MAX_SEED = 2**31 - 1
+NO_PICTURE = "These are not the tokens of a whole picture."
 
 # What is given, and so what is drawn.
 CLASS = "class"  # nothing: globals, N, places and patches are drawn
@@ -85,6 +87,23 @@ class Drawing:
             ),
         )
 
+    @property
+    def idle(self) -> dict[str, str]:
+        """The knobs that change nothing as the others are, and for each one sentence why."""
+        steps, found = self.options.steps, {}
+        if self.label is None:
+            why = "Without a class there is nothing to be guided to."
+            found = {"guidance": why, "guidance_schedule": why}
+        elif self.options.guidance == 1:
+            found["guidance_schedule"] = "Guidance 1 is none, at every step."
+        elif steps == 1:
+            found["guidance_schedule"] = "The last step, here the only one, has all the guidance."
+        # From a class the global tokens have steps of their own, and so have the patches.
+        if steps <= (2 if self.mode == CLASS else 1):
+            why = "With so few steps, all tokens of a kind are drawn at once."
+            found |= {"schedule": why, "choice_temperature": why}
+        return found
+
     def t(self, row: int) -> float:
         """Where picture `row` lies between the two, 0..1; a single one in the middle."""
         return row / (self.pictures - 1) if self.pictures > 1 else 0.5
@@ -100,22 +119,27 @@ class Drawing:
         return self.options.seed + (0 if self.mode == BETWEEN else row)
 
 
-def parse_hidden(value: object, config: TokenizerConfig) -> Tensor:
+def parse_hidden(value: object, model: TaTok) -> Tensor:
     """The painted patches, M characters "0" or "1", as pixels: (S, S) bool. Raises BadSetting."""
+    config = model.config
     M, S, grid = config.num_patches, config.image_size, config.grid
     if not isinstance(value, str) or len(value) != M or set(value) - {"0", "1"}:
         raise BadSetting(f"The painted patches must be {M} characters, each 0 or 1.")
     if "1" not in value:
         raise BadSetting("Paint over a part of the picture first: that part is drawn.")
-    if "0" not in value:
-        raise BadSetting("Leave at least one patch of the picture unpainted.")
     cells = torch.tensor([c == "1" for c in value]).reshape(grid, grid)
     cell = (torch.arange(S) // config.stride).clamp(max=grid - 1)  # of each row of pixels
-    return cells[cell][:, cell]
+    pixels = cells[cell][:, cell]
+    try:
+        hidden_patches(model, pixels)
+    except ValueError:  # where patches overlap, one that is not painted may be hidden as well
+        raise BadSetting("Paint over less: no patch of the picture stays wholly visible.") from None
+    return pixels
 
 
-def parse_codes(values: object, config: GeneratorConfig) -> tuple[Tensor, Tensor]:
-    """Codes of a whole picture from the browser, (1, k) and (1, M), -1 where a patch is dropped.
+def parse_tokens(values: object, config: GeneratorConfig) -> Tokens:
+    """The tokens of a whole picture from the browser: codes of the globals, k of them, and of all M
+    places, -1 where a patch is dropped, and Tokens.places.
 
     Raises BadSetting for anything that no generated picture has.
     """
@@ -128,9 +152,12 @@ def parse_codes(values: object, config: GeneratorConfig) -> tuple[Tensor, Tensor
             or len(codes) != length
             or not all(type(c) is int and low <= c < config.codebook_size for c in codes)
         ):
-            raise BadSetting("These are not the tokens of a whole picture.")
+            raise BadSetting(NO_PICTURE)
         parts.append(torch.tensor(codes, dtype=torch.long).reshape(1, length))
-    return parts[0], parts[1]
+    places = values.get("places")
+    if places not in ("sent", "prior"):  # all that a drawing has
+        raise BadSetting(NO_PICTURE)
+    return Tokens(*parts, config.layout, config.codebook_size, places)
 
 
 def _whole(value: object, what: str, low: int, high: int) -> int:

@@ -12,6 +12,7 @@ from analysis.view.generate_settings import (
     KEEP_GLOBALS,
     KEEP_PATCHES,
 )
+from analysis.view.theory_table import COMMANDS
 from tatok import MaskGIT
 
 MODE_NAMES = {
@@ -73,17 +74,31 @@ def missing(reason: str) -> str:
 
 
 def weights(generator: MaskGIT, record: dict) -> str:
-    """Which weights these are, and why their pictures are poor, as HTML. `record`: of training."""
-    seen, hours = record.get("images"), record.get("hours")
+    """Which weights these are, and why their pictures may look poor, as HTML.
+
+    record: of the training; what it does not say is left out.
+    """
+    seen, hours, different = (record.get(name) for name in ("images", "hours", "sequences"))
     data = f"{seen:,} sequences" if isinstance(seen, int) else "an unknown number of sequences"
+    if isinstance(different, int):
+        data += f" ({different:,} different ones)"
     spent = f" in {hours:.1f} hours" if isinstance(hours, int | float) else ""
     millions = sum(p.numel() for p in generator.parameters()) / 1e6
     return (
         f"<p>Generator weights <code>{escape(generator.fingerprint)}</code>: {millions:.1f} "
         f"million parameters, {len(generator.config.classes)} classes, trained on {data}{spent}. "
-        "Pictures of a small generator that was trained on two CPU cores, as ours was, are poor: "
-        "the paper's has 177 million parameters and GPUs. And no picture can be sharper than the "
+        "Where the pictures look poor, this is why: the paper's generator has 177 million "
+        "parameters and learned from the 1.28 million pictures of ImageNet on GPUs; the weights "
+        "that ship were trained on two CPU cores. And no picture can be sharper than the "
         "tokenizer's own reconstructions.</p>"
+    )
+
+
+def unmeasured(reason: str) -> str:
+    """Instead of `quality`, as HTML. `reason` is one sentence."""
+    return (
+        f"<p>{escape(reason)} How good the pictures of these weights are is not known; "
+        f"<code>{escape(COMMANDS['generation'])}</code> measures it.</p>"
     )
 
 
@@ -92,8 +107,9 @@ def quality(result: Generation) -> str:
     best, real, again = result.chosen, result.held_out, result.reconstructed
     sentences = [
         f"Measured at {best.options.steps} steps, {best.name}: {best.distance.label} = "
-        f"{best.distance.value:.1f}, where two halves of the real pictures are "
-        f"{result.halves.value:.1f} apart ({result.halves.label}).",
+        f"{best.distance.value:.1f}; the tokenizer's reconstructions, the best that can be "
+        f"expected, are at {again.distance.value:.1f} ({again.distance.label}), and two halves of "
+        f"the real pictures {result.halves.value:.1f} apart ({result.halves.label}).",
         f"{best.memorised:.1%} of the pictures are nearer to a training picture than that is to "
         f"its own nearest neighbour; of real, held-out pictures {real.memorised:.1%}.",
     ]

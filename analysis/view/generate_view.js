@@ -271,21 +271,22 @@ function save(content, type, ending) {
 
 const png = () => bytes(pictures[chosen].card.querySelector("img").src.split(",")[1]);
 
-// Codes of the k global tokens and of all M places, -1 where a patch was dropped.
-function codes() {
+// Codes of the k global tokens and of all M places, -1 where a patch was dropped; and how a decoder
+// learns the places.
+function tokens() {
   const { frame } = pictures[chosen];
   const patches = Array(SHAPE.grid ** 2).fill(-1);
   const globals = Array(SHAPE.k).fill(-1);
   frame.globals.forEach(([place, code]) => { globals[place] = code; });
   frame.patches.forEach(([place, code]) => { patches[place] = code; });
-  return { globals, patches };
+  return { globals, patches, places: frame.places };
 }
 
 const actions = {
   play,
   png: () => save(png(), "image/png", atStep(pictures[chosen]) < steps() ? `-step${atStep(pictures[chosen])}.png` : ".png"),
   async tatok() {
-    const reply = await server.pack(codes());
+    const reply = await server.pack(tokens());
     if (reply.error) say(reply.error);
     else save(bytes(reply.file), "application/octet-stream", ".tatok");
   },

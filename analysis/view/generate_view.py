@@ -12,9 +12,11 @@ import gradio as gr
 from torch import Tensor
 
 from analysis.view.files import source
-from analysis.view.generate_settings import BadSetting, Drawing, parse_codes
+from analysis.view.generate_settings import Drawing, parse_tokens
 from analysis.view.painter import Painter, Progress, Sources, numbers
-from tatok import Tokens, tokenfile
+from analysis.view.patch_view import mask_text
+from analysis.view.state import BadSetting
+from tatok import tokenfile
 from tatok.config import GeneratorConfig
 from tatok.images import to_pil
 
@@ -62,13 +64,14 @@ def frames(painter: Painter, drawing: Drawing, sources: Sources) -> Iterator[dic
 def frame(painter: Painter, progress: Progress) -> dict:
     """What one picture looks like after one step. The tokens are all those known so far, so that a
     frame that the browser missed costs its picture only."""
-    keep = progress.step.keep[0].tolist()
+    step = progress.step
     return {
-        "image": png_url(painter.picture(progress.step)),
+        "image": png_url(painter.picture(step)),
         "globals": progress.globals,
         "patches": progress.patches,
         "placed": progress.placed,
-        "keep": None if progress.placed is None else "".join("01"[kept] for kept in keep),
+        "keep": None if progress.placed is None else mask_text(step.keep[0]),
+        "places": step.tokens.places,
         "numbers": asdict(numbers(progress)) if progress.ended else None,
     }
 
@@ -101,7 +104,7 @@ def packer(painter: Painter) -> Callable[[object], dict]:
     """What the browser calls to have a picture's tokens as a `.tatok` file."""
 
     def pack(values: object) -> dict:
-        """{globals, patches} from the browser -> {file: base64} or {error}."""
+        """{globals, patches, places} from the browser -> {file: base64} or {error}."""
         try:
             return {"file": base64.b64encode(token_file(values, painter)).decode("ascii")}
         except BadSetting as error:
@@ -111,8 +114,5 @@ def packer(painter: Painter) -> Callable[[object], dict]:
 
 
 def token_file(values: object, painter: Painter) -> bytes:
-    """Codes from the browser as a `.tatok` file. Raises BadSetting."""
-    config, model = painter.generator.config, painter.engine.model
-    global_codes, patch_codes = parse_codes(values, config)
-    tokens = Tokens(global_codes, patch_codes, config.layout, config.codebook_size)
-    return tokenfile.pack(tokens, model)
+    """Tokens from the browser as a `.tatok` file. Raises BadSetting."""
+    return tokenfile.pack(parse_tokens(values, painter.generator.config), painter.engine.model)

@@ -119,9 +119,8 @@ function lookVerdict(keep, N, total) {
   if (total === 0) return `By ${estimator}, H = 0 at every place of this picture: DTF has nothing to choose by.`;
   if (N === M) return `By ${estimator} at ε = ${epsilon}, all patches are kept: there is nothing to see of places. Raise ε.`;
   const [columns, rows] = [Place.share(keep, Place.column), Place.share(keep, Place.row)];
-  const shown = columns > Place.chance ? "more than chance, in the direction of the paper’s Fig. 8" : columns < Place.chance ? "less than chance, against the paper’s Fig. 8" : "just as by chance";
   const outer = Math.round(columns * N);
-  return `By ${estimator} at ε = ${epsilon}, ${Format.percent(columns)} of the ${N} kept patches lie in the outer columns (chance: ${Format.percent(Place.chance)}): ${outer} of the ${2 * GRID} places there are kept, ${N - outer} of the ${M - 2 * GRID} others. That is ${shown}. Outer rows: ${Format.percent(rows)}. Kept most in ${Place.most(keep)}.`;
+  return `By ${estimator} at ε = ${epsilon}, ${Format.percent(columns)} of the ${N} kept patches lie in the outer columns (chance: ${Format.percent(Place.chance)}${Place.reach(N)}): ${outer} of the ${2 * GRID} places there are kept, ${N - outer} of the ${M - 2 * GRID} others. ${Place.biasSaid(keep)} Outer rows: ${Format.percent(rows)}. Kept most in ${Place.most(keep)}.`;
 }
 
 function drawPairOf(name, said) {

@@ -81,7 +81,7 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
     asked = view.lab(ask, session, view, **ASIDE, **TRIGGER)
     asked.failure(fn=None, js=failed(CHANNEL), api_visibility="private")
     own_picture(engine, upload, session, view)
-    lab_results.build(results)
+    lab_results.build(results, engine.model.fingerprint)
 
 
 def answer(
@@ -156,6 +156,7 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
         "placements": {
             one.estimator: {
                 "n": one.n,
+                "left_out": one.left_out,
                 "count": one.count,
                 "entropy": one.entropy,
                 "kept": one.kept,

@@ -5,8 +5,6 @@ A file that is missing or damaged shows one sentence with the command that makes
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,95 +13,31 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from PIL import Image
-from plotly.colors import hex_to_rgb, sequential
 
 from analysis import bias, counterfactuals, cure, decomposition, probe
 from analysis.provenance import Provenance
-from analysis.results import BadResult, Estimate, load, path_of, shown
+from analysis.results import BadResult, load, path_of, shown
 from analysis.view.files import source
+from analysis.view.lab_charts import Dot, dots, heat
+from analysis.view.origin import note, note_of_model
 
 TRAIN = "--train DATA/imagenette/train DATA/scenes/train"
+PAIR = "assets/demo runs/sequence runs/grid"  # the README says how they are trained
 SIGNIFICANT = 0.05
+TIGHT = 0.4  # the edges cannot hold more of the kept: little enough to say so
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One result as the page shows it: HTML of the figure, Markdown of the table, the origins."""
+    """One result as the page shows it: HTML of the figure, Markdown of the table, the origins.
+
+    models: whose origins they are, in a file that holds several.
+    """
 
     figure: str
     table: str
     origins: tuple[Provenance, ...]
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One line of a chart: a number with its interval, and what chance gives."""
-
-    label: str
-    estimate: Estimate
-    chance: float
-
-
-# --- drawing ---------------------------------------------------------------------------------
-
-
-def dots(title: str, rows: Sequence[Dot], digits: int = 3, tick: str = "chance") -> str:
-    """Numbers with their intervals on one common axis, a tick at chance, as HTML.
-
-    tick: what a screen reader calls the tick.
-    """
-    ends = [
-        end
-        for row in rows
-        for end in (row.estimate.low, row.estimate.high, row.estimate.value, row.chance)
-        if end is not None
-    ]
-    low, high = min(ends), max(ends)
-    span = (high - low) or 1.0
-
-    def at(value: float) -> str:
-        return f"{100 * (value - low) / span:.2f}%"
-
-    lines = []
-    for row in rows:
-        value, one = row.estimate.value, row.estimate
-        text = shown(one, digits)
-        band = ""
-        if one.low is not None:
-            width = f"{100 * (one.high - one.low) / span:.2f}%"
-            band = f'<i class="interval" style="left:{at(one.low)};width:{width}"></i>'
-        lines.append(
-            f"<span>{escape(row.label)}</span>"
-            f'<span class="track" role="img" aria-label="{escape(row.label, quote=True)}: {text}, '
-            f'{tick} {row.chance:.{digits}f}">'
-            f'<i class="reference" style="left:{at(row.chance)}"></i>{band}'
-            f'<i class="dot" style="left:{at(value)}"></i></span><span>{text}</span>'
-        )
-    return f'<h4>{title}</h4><div class="dots">{"".join(lines)}</div>'
-
-
-def heat(values: Sequence[float], label: str) -> str:
-    """A map (M,) in the colours of the page's other maps, dark is low, as HTML."""
-    g = isqrt(len(values))
-    grid = np.asarray(values, np.float64).reshape(g, g)
-    span = np.ptp(grid) or 1.0
-    buffer = io.BytesIO()
-    Image.fromarray(_viridis((grid - grid.min()) / span)).save(buffer, "PNG")
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    text = f"{escape(label)}: {grid.min():.3g} to {grid.max():.3g}"
-    return (
-        f'<figure class="heat"><img alt="{text}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
-
-
-def _viridis(shares: np.ndarray) -> np.ndarray:
-    """0..1 -> 8-bit RGB, (…, 3): linear between anchors at equal distances, as colour.js has it."""
-    anchors = np.array([hex_to_rgb(colour) for colour in sequential.Viridis])
-    at = np.linspace(0, 1, len(anchors))
-    channels = [np.interp(shares, at, anchors[:, c]) for c in range(3)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    models: tuple[str, ...] = ()
 
 
 # --- one function for each result ------------------------------------------------------------
@@ -111,39 +45,71 @@ def _viridis(shares: np.ndarray) -> np.ndarray:
 
 def of_bias(result: bias.Bias) -> Shown:
     """Share of the kept patches in the outer columns and rows, and the mean maps of the sets."""
-    sets = [one for one in result.placements if one.shares and one.n > 1]
+    figure, tables = _placed(result.placements), [bias.markdown(result.placements)]
+    if result.at_share:
+        figure += f"<h4>With the paper’s mean share of patches kept</h4>{_placed(result.at_share)}"
+        tables.append(bias.markdown(result.at_share))
+    return Shown(figure, "\n\n".join(tables), (result.provenance,))
+
+
+def _placed(placements: Sequence[bias.Placement]) -> str:
+    sets = [one for one in placements if one.shares and one.n + one.left_out > 1]
     parts = [_verdict(sets)]
     for i, name in enumerate(("columns", "rows")):
-        rows = [
-            Dot(f"{one.pictures}, {one.estimator}", one.shares[i].share, one.shares[i].chance)
-            for one in sets
-        ]
-        title = f"Share of the kept patches in the outer {name}; the tick is chance"
-        parts.append(dots(title, rows) if rows else "")
+        rows = [Dot(_counted(one), one.shares[i].share, one.shares[i].chance) for one in sets]
+        title = f"Share of the kept in the outer {name}, n of m pictures; the tick is chance"
+        parts.append(dots(title, rows))
     maps = "".join(heat(one.entropy, f"{one.pictures}, {one.estimator}") for one in sets)
     parts.append(f'<h4>Mean <i>H</i> by place, dark is low</h4><div class="heats">{maps}</div>')
-    return Shown("".join(parts), bias.markdown(result.placements), (result.provenance,))
+    return "".join(parts)
+
+
+def _counted(one: bias.Placement | decomposition.Bar) -> str:
+    """Its name, and how many of the pictures count: those in which H tells anything apart."""
+    return f"{one.pictures}, {one.estimator}, {one.n} of {one.n + one.left_out}"
 
 
 def _verdict(sets: Sequence[bias.Placement]) -> str:
-    """Whether the weights show the paper's edge bias, from the test of every set."""
+    """Whether the edges are preferred, from the test of every set."""
     sentences = []
     for one in sets:
-        columns = one.shares[0]
-        share, p = columns.share.value, columns.p
-        most = int(np.argmax(one.kept))
-        g = isqrt(len(one.kept))
-        where = f"kept most at row {most // g + 1}, column {most % g + 1}"
-        told = "no edge bias shown"
-        if p is not None and p < SIGNIFICANT:
-            more = share > columns.chance
-            told = "the paper’s edge bias" if more else "the opposite of the paper’s edge bias"
-        test = "" if p is None else f", p = {p:.4f}"
+        most, M = int(np.argmax(one.kept)), len(one.kept)
+        row, column = divmod(most, isqrt(M))
+        said = edges_said(one.shares[0], one.count, M)
         sentences.append(
-            f"<li>{escape(one.pictures)}, {escape(one.estimator)}: {told} ({share:.3f} of the kept "
-            f"in the outer columns, chance {columns.chance:.3f}{test}); {where}.</li>"
+            f"<li>{escape(_counted(one))} pictures: {said}; kept most at row {row + 1}, column "
+            f"{column + 1}.</li>"
         )
     return f"<ul>{''.join(sentences)}</ul>"
+
+
+def edges_said(columns: bias.Share, count: float, num_patches: int) -> str:
+    """What the test says of the outer columns, and what they can hold; lab_runs.js says it, too.
+
+    count: mean N, of M patches.
+    """
+    if columns.p is None:
+        told, test = "one picture: no test", ""
+    else:
+        told = "no difference shown"
+        if columns.p < SIGNIFICANT:
+            more = columns.share.value > columns.chance
+            told = f"surely {'more' if more else 'fewer'} than chance at the edges"
+        test = "; p < 0.001" if columns.p < 0.001 else f"; p = {columns.p:.3f}"
+    value, chance = (f"{100 * share:.1f} %" for share in (columns.share.value, columns.chance))
+    return f"{told}, {value} (chance {chance}{_reach(count, num_patches)}{test})"
+
+
+def _reach(count: float, num_patches: int) -> str:
+    """The least and the most of N kept patches that 2 g of the M places can be, where it is little.
+
+    Where nearly all are kept, hardly more than chance can lie anywhere.
+    """
+    outer, N = 2 * isqrt(num_patches), int(count + 0.5)
+    least, most = max(0.0, 1 - (num_patches - outer) / N), min(1.0, outer / N)
+    bounds = [f"at least {100 * least:.1f} %"] if least > 0 else []
+    bounds += [f"at most {100 * most:.1f} %"] if most < TIGHT else []
+    return f", {' and '.join(bounds)} with N = {N}" if bounds else ""
 
 
 def of_counterfactuals(result: counterfactuals.Counterfactuals) -> Shown:
@@ -175,20 +141,29 @@ def of_decompose(result: decomposition.PlaceShares) -> Shown:
             name = f"{escape(model.weights)}, layout {escape(model.layout)}: variance of {of}"
             parts.append(f'<h4>{name}</h4><div class="stack wide">{"".join(map(_bar, bars))}</div>')
     tables = (f"{m.weights}, {m.layout}\n\n{decomposition.markdown(m.bars)}" for m in result.models)
-    return Shown("".join(parts), "\n\n".join(tables), tuple(m.provenance for m in result.models))
+    return Shown("".join(parts), "\n\n".join(tables), *_of_models(result.models))
+
+
+def _of_models(
+    models: Sequence[decomposition.ModelBars | probe.ModelProbes],
+) -> tuple[tuple[Provenance, ...], tuple[str, ...]]:
+    """For `Shown`: their origins and names."""
+    return tuple(m.provenance for m in models), tuple(m.weights for m in models)
 
 
 def _legend() -> str:
     keys = (f'<span><i class="{name}"></i>{name}</span>' for name in decomposition.FACTORS)
     return (
-        f'<p class="legend">{"".join(keys)}</p><p class="note">Mean shares over the pictures; '
-        "right: the place’s share with its 95 % interval, and the total variance. Compare the rows "
-        "with a seam and those without (seamless): what differs is the seam’s.</p>"
+        f'<p class="legend">{"".join(keys)}</p><p class="note">Mean shares over the pictures, n of '
+        "m: those in which something varies; right: the place’s share with its 95 % interval, and "
+        "the total variance. The interval is Student’s t over the pictures: of a dozen, a "
+        "bootstrap’s is a seventh too narrow. Compare the rows with a seam and those without "
+        "(seamless): what differs is the seam’s.</p>"
     )
 
 
 def _bar(bar: decomposition.Bar) -> str:
-    label = f"<span>{escape(bar.pictures)}, {escape(bar.estimator)}</span>"
+    label = f"<span>{escape(_counted(bar))}</span>"
     if bar.total is None:
         return f'{label}<span class="whole"></span><span class="variance">nothing varies</span>'
     told = ", ".join(
@@ -207,28 +182,52 @@ def _bar(bar: decomposition.Bar) -> str:
 
 
 def of_probe(result: probe.Probes) -> Shown:
-    """Accuracy of the probes on rolled pictures beyond chance, beside those without a network."""
+    """Accuracy of the probes on rolled pictures, of networks and of raw patches, and differences.
+
+    One chart for each target, so that all stand on one axis.
+    """
     parts = [
         '<p class="note">Pictures rolled at random, so that content says nothing of place: what a '
         "network’s feature knows beyond the raw patches’ the network put in. If the paper’s "
-        "explanation is right, layout sequence must carry place in its codes, and grid need "
-        "not.</p>"
+        "explanation is right, layout sequence must carry place in its codes, and grid need not. "
+        "What the layout does can be read only from two models that were trained for as long: see "
+        "the lines below.</p>"
     ]
-    for model in result.models:
-        rows = [
-            Dot(
-                f"{one.target}, {one.feature}, {'network' if one.network else 'raw patches'}",
-                one.accuracy.value,
-                one.accuracy.chance,
-            )
-            for one in model.probes
-            if one.condition == "rolled"
+    for target in probe.TARGETS:
+        accuracies = dots(
+            f"Accuracy of the {target} on {result.n_test} test images; the tick is chance",
+            _accuracies(result, target, ("accuracy",)),
+        )
+        pairs = [
+            Dot(f"{feature}, {one.name}", one.estimate, 0.0)
+            for feature in probe.FEATURES
+            for one in result.differences
+            if (one.target, one.feature) == (target, feature)
         ]
-        if rows:
-            name = f"{escape(model.weights)}, layout {escape(model.layout)}"
-            parts.append(dots(f"{name}: accuracy on {model.n_test} test images", rows))
-    tables = (f"{m.weights}, {m.layout}\n\n{probe.markdown(m.probes)}" for m in result.models)
-    return Shown("".join(parts), "\n\n".join(tables), tuple(m.provenance for m in result.models))
+        title = f"Differences of these accuracies, paired by test image; the tick is 0 ({target})"
+        edges = dots(
+            f"Accuracy of the {target}, on the first and last and on the others",
+            _accuracies(result, target, ("edge", "centre")),
+        )
+        more = f"<details><summary>Edge and centre, {target}</summary>{edges}</details>"
+        parts += [accuracies, dots(title, pairs, tick="no difference"), more]
+    return Shown("".join(parts), probe.markdown(result), *_of_models(result.models))
+
+
+def _accuracies(result: probe.Probes, target: str, fields: Sequence[str]) -> list[Dot]:
+    """By feature, the networks and raw patches one below the other; fields of `Probed`."""
+    return [
+        Dot(
+            f"{feature}, {name}{'' if field == 'accuracy' else f': {field}'}",
+            getattr(one, field).value,
+            getattr(one, field).chance,
+        )
+        for feature in probe.FEATURES
+        for name, probes in probe.by_source(result)
+        for one in probes
+        if (one.condition, one.target, one.feature) == ("rolled", target, feature)
+        for field in fields
+    ]
 
 
 def of_cure(result: cure.Cure) -> Shown:
@@ -248,7 +247,6 @@ def of_cure(result: cure.Cure) -> Shown:
             digits,
         )
         for title, field, digits in charts
-        if others
     ]
     return Shown("".join(parts), cure.markdown(result), (result.provenance,))
 
@@ -290,13 +288,14 @@ class Part:
     kind: type
     show: Callable[..., Shown]
     options: str = ""
+    weights: str = "assets/demo"
 
     @property
     def command(self) -> str:
         """What makes the file."""
         options = f" {self.options}" if self.options else ""
         return (
-            f"python -m analysis {self.name} --weights assets/demo --data DATA{options} "
+            f"python -m analysis {self.name} --weights {self.weights} --data DATA{options} "
             f"--out assets/results/{self.name}.json"
         )
 
@@ -309,8 +308,14 @@ PARTS = (
         counterfactuals.Counterfactuals,
         of_counterfactuals,
     ),
-    Part("decompose", "The decomposition, over sets", decomposition.PlaceShares, of_decompose),
-    Part("probe", "Does position live in the codes?", probe.Probes, of_probe, TRAIN),
+    Part(
+        "decompose",
+        "The decomposition, over sets",
+        decomposition.PlaceShares,
+        of_decompose,
+        weights=PAIR,
+    ),
+    Part("probe", "Does position live in the codes?", probe.Probes, of_probe, TRAIN, PAIR),
     Part("cure", "What the cure costs or gains", cure.Cure, of_cure, TRAIN),
 )
 
@@ -323,14 +328,14 @@ def read(part: Part, folder: Path) -> Shown | str:
         return f"{error} This command makes it:"
 
 
-def build(folder: Path) -> None:
-    """Add all results of a folder to the current Blocks."""
+def build(folder: Path, fingerprint: str) -> None:
+    """Add all results of a folder to the current Blocks. fingerprint: of the page's weights."""
     _html('<div class="lab"><h3>Measured over sets of pictures</h3></div>')
     for part in PARTS:
-        add(part, folder)
+        add(part, folder, fingerprint)
 
 
-def add(part: Part, folder: Path) -> None:
+def add(part: Part, folder: Path, fingerprint: str) -> None:
     """Add one result to the current Blocks, or the sentence that says why there is none."""
     found = read(part, folder)
     if isinstance(found, str):
@@ -338,10 +343,18 @@ def add(part: Part, folder: Path) -> None:
         _html(f'<div class="lab"><p><b>{part.title}.</b> {sentence}</p></div>')
         return
     with gr.Accordion(part.title, open=False):
-        origins = "".join(f'<p class="note">{escape(o.line())}</p>' for o in found.origins)
+        origins = "".join(f'<p class="note">{line}</p>' for line in notes(found, fingerprint))
         _html(f'<div class="lab results">{found.figure}{origins}</div>')
         with gr.Accordion("As a table", open=False):
             gr.Markdown(found.table)
+
+
+def notes(found: Shown, fingerprint: str) -> list[str]:
+    """The lines below a figure, as HTML; they mark what was measured on other weights."""
+    if not found.models:
+        return [note(one, fingerprint) for one in found.origins]
+    pairs = zip(found.models, found.origins, strict=True)
+    return [note_of_model(name, one, fingerprint) for name, one in pairs]
 
 
 def _html(text: str) -> None:

@@ -51,6 +51,8 @@ function makeRun(name, parameters, finished) {
 
 const interval = (share) => `${Format.percent(share.value)}${share.low === null ? "" : ` (${(100 * share.low).toFixed(1)}–${(100 * share.high).toFixed(1)})`}`;
 const pText = (p) => (p === null ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3));
+const pSaid = (p) => `p ${p < 0.001 ? "" : "= "}${pText(p)}`;
+const counted = ({ n, left_out }) => `${n} of ${n + left_out}`; // those whose H is not 0 everywhere
 
 function drawSet(placements, estimator) {
   const shown = placements[estimator];
@@ -63,23 +65,27 @@ function drawSet(placements, estimator) {
   });
   const rows = Object.entries(placements).map(([name, one]) => {
     const mark = name === estimator ? ' class="chosen"' : "";
-    if (!one.shares.length) return `<tr${mark}><th scope="row">${name}</th><td colspan="6">H = 0 in every picture</td></tr>`;
+    if (!one.shares.length) return `<tr${mark}><th scope="row">${name}</th><td>${counted(one)}</td><td colspan="6">H = 0 in every picture</td></tr>`;
     const [columns, lines] = one.shares;
-    return `<tr${mark}><th scope="row">${name}</th><td>${one.count.toFixed(0)}</td><td>${interval(columns)}</td><td>${pText(columns.p)}</td><td>${interval(lines)}</td><td>${pText(lines.p)}</td><td>${Format.percent(columns.chance)}</td></tr>`;
+    return `<tr${mark}><th scope="row">${name}</th><td>${counted(one)}</td><td>${one.count.toFixed(0)}</td><td>${interval(columns)}</td><td>${pText(columns.p)}</td><td>${interval(lines)}</td><td>${pText(lines.p)}</td><td>${Format.percent(columns.chance)}</td></tr>`;
   });
   find('[data-table="set"] tbody').innerHTML = rows.join("");
   find('[data-text="set-verdict"]').innerHTML = setVerdict(placements).map((sentence) => `<li>${sentence}</li>`).join("");
 }
 
-const biasSaid = ({ value, chance, p }) => (p >= SIGNIFICANT ? "no edge bias shown" : value > chance ? "the paper’s edge bias" : "the opposite of the paper’s edge bias");
+// What the test says of the outer columns, and what they can hold: as lab_results.py says it.
+function edgesSaid({ value, chance, p }, count) {
+  const way = value > chance ? "more" : "fewer";
+  const told = p === null ? "one picture: no test" : p < SIGNIFICANT ? `surely ${way} than chance at the edges` : "no difference shown";
+  return `${told}, ${Format.percent(value)} (chance ${Format.percent(chance)}${Place.reach(Math.round(count))}${p === null ? "" : `; ${pSaid(p)}`})`;
+}
 
-// What the test says of the paper's edge bias, by estimator, and where else patches are kept.
+// The same by estimator, and where else patches are kept.
 function setVerdict(placements) {
   return Object.entries(placements).map(([name, one]) => {
     if (!one.shares.length) return `${name}: H = 0 everywhere.`;
     const [columns, rows] = one.shares;
-    const ratio = ({ value, chance, p }) => `${(value / chance).toFixed(2)} × chance, p ${p < 0.001 ? "" : "= "}${pText(p)}`;
-    const lines = rows.p < SIGNIFICANT ? `; outer rows ${ratio(rows)}` : "";
-    return `${name}: ${biasSaid(columns)}, outer columns ${ratio(columns)}${lines}; kept most in ${Place.most(one.kept)}.`;
+    const lines = rows.p !== null && rows.p < SIGNIFICANT ? `; outer rows ${(rows.value / rows.chance).toFixed(2)} × chance, ${pSaid(rows.p)}` : "";
+    return `${name}: ${edgesSaid(columns, one.count)}${lines}; kept most in ${Place.most(one.kept)}.`;
   });
 }

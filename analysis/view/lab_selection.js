@@ -1,6 +1,7 @@
 // What DTF keeps of a map and where that lies: analysis/places.py, bias.py and counterfactuals.py in
 // the browser, with the order of places (ties broken at random) that the server sent.
 const RESOLUTION = 1e-5; // as in analysis/places.py
+const TIGHT = 0.4; // the edges cannot hold more of the kept: little enough to say so
 
 const Place = {
   select(map, epsilon) {
@@ -25,6 +26,16 @@ const Place = {
 
   chance: 2 / GRID,
 
+  // The least and the most of N kept that can lie in the outer columns, where it is little: where
+  // nearly all are kept, hardly more than chance can lie anywhere. As lab_results.py has it.
+  reach(N) {
+    const [least, most] = [Math.max(0, 1 - (M - 2 * GRID) / N), Math.min(1, (2 * GRID) / N)];
+    const bounds = [];
+    if (least > 0) bounds.push(`at least ${Format.percent(least)}`);
+    if (most < TIGHT) bounds.push(`at most ${Format.percent(most)}`);
+    return bounds.length ? `, ${bounds.join(" and ")} with N = ${N}` : "";
+  },
+
   // Means by column (or row) over the mean of all; zeros where that is 0.
   profile(values, line) {
     const sums = new Array(GRID).fill(0);
@@ -38,6 +49,15 @@ const Place = {
 
   // The column or row with the largest share of what is kept, as words.
   most: (values) => Place.told(Place.lines(values).reduce((a, b) => (b.value > a.value ? b : a))),
+
+  // Whether one picture is like the paper's Fig. 8: no inner column is kept as much as the outer two.
+  biasSaid(keep) {
+    const ratio = Place.share(keep, Place.column) / Place.chance;
+    const top = Place.lines(keep).filter(({ name, i }) => name === "column" && !Place.outer(i)).reduce((a, b) => (b.value > a.value ? b : a));
+    return ratio > top.value
+      ? `No other column is kept as much as these two (${ratio.toFixed(2)} × chance), as in the paper’s Fig. 8.`
+      : `${Place.told(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), unlike the paper’s Fig. 8.`;
+  },
 
   // The column or row that is farthest from chance, kept more or kept less.
   standout: (values) => Place.lines(values).reduce((a, b) => (Math.abs(b.value - 1) > Math.abs(a.value - 1) ? b : a)),

@@ -18,13 +18,8 @@ function seenPlace({ settings, look }) {
   if (N === M) return `${head}, all ${M} patches are kept, so no place is preferred. Raise ε.`;
   if (N < GRID) return `${head}, only ${N} of ${M} patches ${N === 1 ? "is" : "are"} kept: too few to tell a pattern of places.`;
   const share = Place.share(keep, Place.column);
-  const top = Place.lines(keep).filter(({ name, i }) => name === "column" && !Place.outer(i)).reduce((a, b) => (b.value > a.value ? b : a));
-  const ratio = share / Place.chance;
-  const bias = ratio > top.value
-    ? `No other column is kept as much as these two, ${ratio.toFixed(2)} × chance: the paper’s edge bias.`
-    : `${Place.told(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), so this is not the paper’s edge bias.`;
   const out = Place.standout(keep);
-  return `${head}, ${Math.round(share * N)} of the ${N} kept patches lie in the two outer columns: ${Format.percent(share)}, by chance ${Format.percent(Place.chance)}. ${bias} What stands out most is ${lineTold(out)}, with ${Math.round((out.value * N) / GRID)} of its ${GRID} patches kept.`;
+  return `${head}, ${Math.round(share * N)} of the ${N} kept patches lie in the two outer columns: ${Format.percent(share)}, by chance ${Format.percent(Place.chance)}${Place.reach(N)}. ${Place.biasSaid(keep)} What stands out most is ${lineTold(out)}, with ${Math.round((out.value * N) / GRID)} of its ${GRID} patches kept.`;
 }
 
 // sets: the placements of every set measured at the present k and ε, by name.
@@ -32,14 +27,12 @@ function seenSets({ settings, sets, running }) {
   const found = Object.entries(sets).map(([name, placements]) => ({ name, one: placements[settings.estimator] }));
   if (found.length === 0) return running === "set" ? null : "Nothing is measured yet: press Run.";
   const lines = found.map(({ name, one }) => {
-    if (!one.shares.length) return `${name}: H = 0 everywhere.`;
-    const [columns] = one.shares;
-    const p = columns.p < 0.001 ? "p < 0.001" : `p = ${columns.p.toFixed(3)}`;
-    return `${name}: outer columns ${interval(columns)} of the kept, by chance ${Format.percent(columns.chance)}, ${p}, ${biasSaid(columns)}; ${Place.told(Place.standout(one.kept))} stands out.`;
+    const head = `Set ${name}, ${counted(one)} pictures`;
+    return one.shares.length ? `${head}: ${edgesSaid(one.shares[0], one.count)}; ${Place.told(Place.standout(one.kept))} stands out.` : `${head}: H = 0 everywhere.`;
   });
   const out = new Set(found.filter(({ one }) => one.shares.length).map(({ one }) => lineTold(Place.standout(one.kept))));
   const end = found.length === 1 ? "Choose another set and run it to compare." : out.size === 1 ? "The same place stands out each time." : "It is not the same place that stands out each time.";
-  return `By ${settings.estimator}, 24 pictures each. ${lines.join(" ")} ${end}`;
+  return `By ${settings.estimator}. ${lines.join(" ")} ${end}`;
 }
 
 function seenRoll({ settings, change, look, changed }) {

@@ -42,8 +42,10 @@ def weights_line(model: TaTok, record: dict) -> None:
         f"<p>Weights <code>{escape(model.fingerprint)}</code>: {millions:.1f} million parameters, "
         f"{seen}; {config.image_size} × {config.image_size} pixels, patches of "
         f"{config.patch_size} × {config.patch_size}, M = {config.num_patches}, layout "
-        f"{config.layout}. All numbers on this page are computed from these weights when you ask "
-        "for them; a model this small blurs detail that a large one keeps.</p>",
+        f"{config.layout}. Numbers on this page are computed from these weights (in the tab "
+        "Generate from those of its generator, too) when you ask for them, or read from result "
+        "files, each of which says how it was made; the paper’s are called the paper’s. A model "
+        "this small blurs detail that a large one keeps.</p>",
         elem_classes="weights",
         apply_default_css=False,
     )

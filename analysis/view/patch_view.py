@@ -70,10 +70,15 @@ def pixels_reply(result: Result) -> dict:
     """The reconstruction and what is measured on it."""
     return {
         "image": rgb_base64(result.image),
-        "keep": "".join("1" if kept else "0" for kept in result.selection.keep[0].tolist()),
+        "keep": mask_text(result.selection.keep[0]),
         "psnr": result.statistics.psnr,
         "ssim": result.statistics.ssim,
     }
+
+
+def mask_text(keep: Tensor) -> str:
+    """(M,) bool -> M characters, "1" where a patch is kept."""
+    return "".join("01"[kept] for kept in keep.tolist())
 
 
 def rgb_base64(x: Tensor) -> str:

@@ -1,6 +1,7 @@
-// Play: `frames` are the run decoded so far, in batches, each asked for when the one before it has
-// come. They depend on the picture, k, estimator and target; another of these begins a new run.
-const { Panels, Selection, Format, courier } = Studio;
+// Play: `frames` are the run decoded so far and `keep` their patches, in batches, each asked for when
+// the one before it has come. They depend on the picture, k, estimator and target; another of these
+// begins a new run.
+const { Panels, Format, courier } = Studio;
 const KEYS = ["picture", "box", "k", "estimator", "target_psnr"];
 const COUNTS = props.counts; // patches n of every frame
 const BETWEEN = 110; // milliseconds from frame to frame
@@ -9,7 +10,7 @@ const text = (name, value) => { find(`[data-text="${name}"]`).textContent = valu
 const details = find("details");
 const range = find("input");
 const buttons = { play: find('[data-action="play"]'), gif: find('[data-action="gif"]') };
-let run = { settings: null, frames: [], psnr: [], batches: 0, gif: null };
+let run = { settings: null, frames: [], keep: [], psnr: [], batches: 0, gif: null };
 let at = 0; // the frame shown
 let wanted = 0; // frames asked for: all of them once Play was pressed
 let timer = null; // while playing
@@ -36,6 +37,7 @@ const line = courier("play", element, {
     if (reply.frames && settings.batch === run.batches) {
       run.batches += 1;
       run.frames.push(...reply.frames.map((frame) => Panels.picture(Panels.rgb(frame))));
+      run.keep.push(...reply.keep.map((mask) => Uint8Array.from(mask, Number)));
       run.psnr.push(...reply.psnr);
     }
     draw();
@@ -45,7 +47,7 @@ const line = courier("play", element, {
 function begin() {
   stop();
   if (run.gif) URL.revokeObjectURL(run.gif);
-  run = { settings: Studio.settings, frames: [], psnr: [], batches: 0, gif: null };
+  run = { settings: Studio.settings, frames: [], keep: [], psnr: [], batches: 0, gif: null };
   at = 0;
   wanted = 0;
   making = false;
@@ -120,7 +122,7 @@ function draw() {
   if (!fits()) begin();
   const { map, found } = shown;
   const n = COUNTS[at];
-  Panels.paint(find('[data-panel="kept"]'), Panels.kept(map.words, map.patch, Selection.mask(map.M, map.ranked.order.slice(0, n))));
+  Panels.paint(find('[data-panel="kept"]'), Panels.kept(map.words, map.patch, run.keep[at] ?? new Uint8Array(map.M)));
   find('[data-panel="image"]').hidden = run.frames.length === 0;
   if (run.frames.length) Panels.paint(find('[data-panel="image"]'), run.frames[at]);
   chart(found.count);
@@ -135,7 +137,7 @@ function draw() {
   const some = run.frames.length && !whole() ? ` ${run.frames.length} of ${COUNTS.length} frames are decoded.` : "";
   const byHand = settings.forced_in.length + settings.forced_out.length;
   const ignored = byHand === 0 ? "" : ` What is kept or dropped by hand (${byHand} of the patches) does not change it either.`;
-  text("note", `${COUNTS.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator}; ε and the policy do not change it.${ignored} Each frame is decoded by the model.${some}`);
+  text("note", `${COUNTS.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator} before it is clamped at 0; ε and the policy do not change it.${ignored} Each frame is decoded by the model.${some}`);
 }
 
 // --- wiring ---------------------------------------------------------------------------------------

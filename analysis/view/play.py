@@ -8,7 +8,7 @@ import gradio as gr
 
 from analysis.view.engine import Engine
 from analysis.view.frames import Player, batches, gif, strides
-from analysis.view.patch_view import rgb_base64
+from analysis.view.patch_view import mask_text, rgb_base64
 from analysis.view.section import asks, section
 from analysis.view.state import BadSetting
 
@@ -26,6 +26,7 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
         found = player.batch(square, settings, index)
         return {
             "frames": [rgb_base64(frame.image) for frame in found],
+            "keep": [mask_text(frame.keep) for frame in found],
             "psnr": [frame.psnr for frame in found],
         }
 

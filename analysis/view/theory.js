@@ -1,47 +1,53 @@
-// The tab Theory: one reply of the server for a picture and k holds R at every target and at D_G;
-// D0, α and T follow here. See theory.py for the reply.
+// The tab Theory: one reply of the server for the picture of the page at one k holds R at every target
+// and at D_G; α and T follow here from D0 and D_G. See theory.py for the reply.
 const { Panels, Format, courier, LIMITS } = Studio;
+const KEYS = ["picture", "box", "k"];
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
 const svg = find("svg.rate");
-const handle = find(".handle");
 const settings = {
-  picture: Studio.settings.example ?? LIMITS.examples[0] ?? null, // null: the uploaded one
   k: Studio.settings.k,
-  psnr: Plot.nearest(Studio.settings.target_psnr ?? props.target),
+  psnr: Plot.nearest(Studio.settings.target_psnr ?? props.target), // of D0
+  assumed: null, // dB of a D_G that nobody measured, or null
   scale: "linear",
 };
-let shown = null; // { key, found, name }
+let shown = null; // { asked, found, name }
 let refused = null; // the question that was not served
 
 // --- questions ------------------------------------------------------------------------------------
 
-function question() {
-  const { picture, k } = settings;
-  if (picture !== null) return { k, subject: { kind: "example", name: picture } };
-  return props.uploaded ? { k, subject: { kind: "upload", name: props.uploaded.id } } : null;
-}
-
-const key = () => JSON.stringify(question());
+const question = () => (Studio.settings.picture === null ? null : { ...Studio.settings, k: settings.k });
+const fits = (asked) => Boolean(asked) && question() !== null && Studio.agree(asked, question(), KEYS);
 const line = courier("theory", element, {
-  want: () => (question() === null || [shown?.key, refused].includes(key()) ? null : question()),
+  want: () => (element.clientWidth === 0 || fits(shown?.asked) || fits(refused) ? null : question()), // none while hidden
   send: (asked) => trigger("theory", asked),
   receive(reply, asked) {
     text("status", reply.error || "");
-    if (reply.error) refused = JSON.stringify(asked);
-    else {
-      shown = { key: JSON.stringify(asked), found: reply, name: asked.subject.kind === "upload" ? props.uploaded.name : asked.subject.name };
-      draw();
+    refused = reply.rate ? null : asked;
+    if (reply.rate) {
+      shown = { asked, found: reply, name: asked.example ?? "Your picture" };
+      settings.assumed = null; // it was about another picture or k
     }
+    draw();
   },
 });
 
 // --- numbers --------------------------------------------------------------------------------------
 
+const distortion = (dB) => 4 * 10 ** (-dB / 10);
+
+// D_G in dB and by itself, and R there by both rates: as measured, or as assumed.
+function reached(found) {
+  const { assumed } = settings;
+  if (assumed === null) return { psnr: found.psnr_G, D: found.D_G, rate: found.rate_G, water: found.water_G, assumed: false };
+  const i = TARGETS.indexOf(assumed);
+  return { psnr: assumed, D: distortion(assumed), rate: found.rate[i], water: found.water[i], assumed: true };
+}
+
 // By one of the two rates: R(D0), R(D_G), α (null where R(D0) = 0) and T, as App. B has them.
-function asked(found, name) {
+function demand(found, name) {
   const rate = found[name][TARGETS.indexOf(settings.psnr)];
-  const rate_G = found[`${name}_G`];
+  const rate_G = reached(found)[name];
   return { rate, rate_G, alpha: rate > 0 ? rate_G / rate : null, T: Math.max(0, rate - rate_G) };
 }
 
@@ -83,92 +89,115 @@ function table(found, gaussian, water) {
 
 // --- drawing --------------------------------------------------------------------------------------
 
-function tell() {
-  const { found } = shown;
-  const [gaussian, water] = ["rate", "water"].map((name) => asked(found, name));
-  const D0 = 4 * 10 ** (-settings.psnr / 10);
-  text("verdict", verdict(found, gaussian, water));
-  text("target", `D0 = ${Format.number(D0)} (${settings.psnr.toFixed(1)} dB), where D_G = ${Format.number(found.D_G)} with k = ${found.k}`);
-  find('[data-text="bars"]').innerHTML = bars(found, gaussian, water);
-  find("tbody").innerHTML = table(found, gaussian, water);
-  Object.entries({ valuemin: Plot.LOW, valuemax: Plot.HIGH, valuenow: settings.psnr, valuetext: `D0 at ${settings.psnr.toFixed(1)} dB, T by Eq. 18 ${bits(gaussian.T)}, by water-filling ${bits(water.T)}` })
-    .forEach(([name, value]) => handle.setAttribute(`aria-${name}`, value));
+const decibels = (dB) => (dB === null ? "no error" : `${dB.toFixed(1)} dB`);
+
+function slides(name, now, told) {
+  Object.entries({ valuemin: Plot.LOW, valuemax: Plot.HIGH, valuenow: now, valuetext: told })
+    .forEach(([key, value]) => find(`[data-handle="${name}"]`).setAttribute(`aria-${key}`, value));
 }
 
+function tell() {
+  const { found } = shown;
+  const G = reached(found);
+  const [gaussian, water] = ["rate", "water"].map((name) => demand(found, name));
+  find(".what-if").hidden = !G.assumed;
+  text("what-if", `What if G alone reached ${decibels(G.psnr)}? D_G, α and T below are hypothetical: measured is ${decibels(found.psnr_G)}, with k = ${found.k}.`);
+  text("verdict", verdict(found, gaussian, water));
+  text("target", `D0 = ${Format.number(distortion(settings.psnr))} (${settings.psnr.toFixed(1)} dB), where D_G = ${Format.number(G.D)} ${G.assumed ? "is assumed" : `with k = ${found.k}`}`);
+  find('[data-text="bars"]').innerHTML = bars(found, gaussian, water);
+  find("tbody").innerHTML = table(found, gaussian, water);
+  const asks = `T by Eq. 18 ${bits(gaussian.T)}, by water-filling ${bits(water.T)}`;
+  slides("D0", settings.psnr, `D0 at ${decibels(settings.psnr)}, ${asks}`);
+  slides("DG", Plot.nearest(G.psnr ?? Plot.HIGH), `D_G ${G.assumed ? "assumed" : "measured"} at ${decibels(G.psnr)}, ${asks}`);
+}
+
+const handles = () => ({ scale: settings.scale, psnr: settings.psnr, G: reached(shown.found) });
+
 function draw() {
-  const fields = { picture: settings.picture ?? "", k: settings.k, scale: settings.scale };
-  Object.entries(fields).forEach(([name, value]) => { find(`[data-name="${name}"]`).value = value; });
+  listPictures();
+  Object.entries({ k: settings.k, scale: settings.scale }).forEach(([name, value]) => { find(`[data-name="${name}"]`).value = value; });
   text("k", settings.k);
-  text("hint", question() === null ? "Upload a picture of your own to begin." : "");
+  text("hint", Studio.settings.picture === null && Studio.settings.example === null ? "Choose a picture, or upload one in the tab Tokenize." : "");
   find(".plane").hidden = find(".result").hidden = shown === null;
+  find(".theory").classList.toggle("waiting", !fits(shown?.asked));
   if (shown === null) return;
   const canvas = find("canvas");
-  Panels.paint(canvas, Panels.picture(Panels.rgb(shown.found.picture)));
+  Panels.paint(canvas, Panels.picture(Panels.rgb(shown.found.pixels)));
   canvas.setAttribute("aria-label", `${shown.name}, as the model sees it`);
-  if (svg.clientWidth > 0) Plot.draw(svg, shown.found, settings.scale, settings.psnr);
+  plot();
   tell();
+}
+
+function plot() {
+  if (shown !== null && svg.clientWidth > 0) Plot.draw(svg, shown.found, handles());
+}
+
+function listPictures() {
+  const list = find('[data-name="example"]');
+  const { example, picture } = Studio.settings;
+  list.replaceChildren(...LIMITS.examples.map((name) => new Option(name, name)));
+  if (example === null) list.append(new Option(picture === null ? "" : "Yours", ""));
+  list.value = example ?? "";
 }
 
 // --- controls -------------------------------------------------------------------------------------
 
 function set(changes) {
   Object.assign(settings, changes);
+  ask();
+}
+
+function ask() {
   text("status", "");
   refused = null;
   draw();
   line.poke();
 }
 
-function move(dB) {
-  const psnr = Plot.nearest(dB);
-  if (shown === null || psnr === settings.psnr) return;
-  settings.psnr = psnr;
-  Plot.moving(svg, shown.found, settings.scale, psnr);
+// A handle: D0 (`psnr`) or D_G (`assumed`) goes to the target nearest to dB.
+function move(name, dB) {
+  const to = Plot.nearest(dB);
+  if (shown === null || to === settings[name]) return;
+  settings[name] = to;
+  Plot.moving(svg, shown.found, handles());
   tell();
 }
 
-handle.addEventListener("pointerdown", (event) => {
-  handle.setPointerCapture(event.pointerId);
-  handle.focus({ preventScroll: true });
-});
-handle.addEventListener("pointermove", (event) => {
-  if (handle.hasPointerCapture(event.pointerId)) move(Plot.dBAt(svg, event.clientX));
-});
 const STEP = TARGETS[1] - TARGETS[0];
-const KEYS = {
-  ArrowLeft: () => settings.psnr - STEP, ArrowDown: () => settings.psnr - STEP,
-  ArrowRight: () => settings.psnr + STEP, ArrowUp: () => settings.psnr + STEP,
-  PageDown: () => settings.psnr - 2, PageUp: () => settings.psnr + 2,
-  Home: () => Plot.LOW, End: () => Plot.HIGH,
+const STEPS = {
+  ArrowLeft: (dB) => dB - STEP, ArrowDown: (dB) => dB - STEP, ArrowRight: (dB) => dB + STEP, ArrowUp: (dB) => dB + STEP,
+  PageDown: (dB) => dB - 2, PageUp: (dB) => dB + 2, Home: () => Plot.LOW, End: () => Plot.HIGH,
 };
-handle.addEventListener("keydown", (event) => {
-  if (!(event.key in KEYS)) return;
-  event.preventDefault();
-  move(KEYS[event.key]());
+Object.entries({ D0: "psnr", DG: "assumed" }).forEach(([id, name]) => {
+  const handle = find(`[data-handle="${id}"]`);
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    handle.focus({ preventScroll: true });
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (handle.hasPointerCapture(event.pointerId)) move(name, Plot.dBAt(svg, event.clientX));
+  });
+  handle.addEventListener("keydown", (event) => {
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    move(name, STEPS[event.key](Number(handle.getAttribute("aria-valuenow"))));
+  });
 });
+find(".what-if button").addEventListener("click", () => set({ assumed: null }));
 
-const READ = { picture: (field) => field.value || null, k: (field) => Number(field.value), scale: (field) => field.value };
-element.querySelectorAll("[data-name]").forEach((field) => field.addEventListener("input", () => {
-  set({ [field.dataset.name]: READ[field.dataset.name](field) });
+find('[data-name="example"]').addEventListener("input", (event) => Studio.set({ example: event.target.value || null }));
+const READ = { k: Number, scale: String };
+Object.keys(READ).forEach((name) => find(`[data-name="${name}"]`).addEventListener("input", (event) => {
+  set({ [name]: READ[name](event.target.value) });
 }));
 
-function listPictures() {
-  const list = find('[data-name="picture"]');
-  list.replaceChildren(...LIMITS.examples.map((name) => new Option(name, name)));
-  if (props.uploaded) list.append(new Option(`Yours: ${props.uploaded.name}`, ""));
-}
-
 find('[data-name="k"]').max = LIMITS.k_max;
-listPictures();
 watch("value", () => line.hear(props.value));
-watch("uploaded", () => {
-  listPictures();
-  set({ picture: null });
-});
 Studio.on("studio", element, ({ changed }) => {
-  if (changed.includes("example") && Studio.settings.example !== null) set({ picture: Studio.settings.example });
-  if (changed.includes("k")) set({ k: Studio.settings.k });
+  if (changed.includes("k")) settings.k = Studio.settings.k;
+  if (changed.some((name) => [...KEYS, "example"].includes(name))) ask();
 });
-new ResizeObserver(() => { if (shown !== null && svg.clientWidth > 0) Plot.draw(svg, shown.found, settings.scale, settings.psnr); }).observe(svg);
+new ResizeObserver(plot).observe(svg);
+new ResizeObserver(() => line.poke()).observe(element); // the tab comes up
 draw();
 line.poke();

@@ -1,4 +1,4 @@
-"""What the paper proves, what it assumes, and beside it what was measured on these weights."""
+"""What the paper proves, what it assumes, and beside it what was measured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from analysis import redundancy, theory
 from analysis.results import BadResult, Estimate, load, path_of, shown
 from analysis.view.files import source
 from analysis.view.lab_results import TRAIN, Dot, Part, Shown, add, dots
+from analysis.view.origin import note
 
 # --- the figures -----------------------------------------------------------------------------
 
@@ -33,10 +34,10 @@ def of_redundancy(result: redundancy.Redundancies) -> Shown:
 def of_theory(result: theory.Theory) -> Shown:
     """The error floor at one number of tokens in all, and what T asks over the set."""
     none, others = _split(result)
-    rows = [Dot(f"k = {f.k}, {f.count} patches", f.gain, 0.0) for f in others]
+    rows = [Dot(f"k = {f.k}, {f.count} patches, {f.bits:,.0f} bits", f.gain, 0.0) for f in others]
     floor = dots(
-        f"Gain in dB over {none.count} patches and no global token, as many tokens in all; the "
-        "tick is 0",
+        f"Gain in dB over {none.count} patches and no global token, {none.bits:,.0f} bits, at as "
+        "many tokens in all; the tick is 0",
         rows,
         2,
         "no gain",
@@ -90,11 +91,12 @@ INFIMUM = (
     "particular: the bound holds for any code of that rate, global tokens included."
 )
 REDUCTION = (
-    "<b>Proved:</b> with ΔR bits more for G the <i>lower bound</i> of the distortion falls, "
-    "D′<sub>min</sub> = D<sub>min</sub> exp(−2ΔR); but the proof compares two lower bounds, and "
-    "ε′<sub>inf</sub> ≥ D′<sub>min</sub> and ε<sub>inf</sub> ≥ D<sub>min</sub> do not order the "
-    "two infima. <b>Assumed:</b> that training drives h(𝒢(x) | g) to 0 (Lemma 3.1) and that ΔR "
-    "costs nothing, though ΔR is all that lowers the bound: at the same number of bits the "
+    "<b>Proved:</b> with ΔR bits per pixel value more for G the <i>lower bound</i> of the "
+    "distortion falls, D′<sub>min</sub> = D<sub>min</sub> 2<sup>−2ΔR</sup> (an erratum: Eq. 14 has "
+    "exp(−2ΔR), which wants nats, where Eq. 12 counts in bits); but the proof compares two lower "
+    "bounds, and ε′<sub>inf</sub> ≥ D′<sub>min</sub> and ε<sub>inf</sub> ≥ D<sub>min</sub> do not "
+    "order the two infima. <b>Assumed:</b> that training drives h(𝒢(x) | g) to 0 (Lemma 3.1) and "
+    "that ΔR costs nothing, though ΔR is all that lowers the bound: at the same number of bits the "
     "argument gives no gain."
 )
 REDUNDANCY = (
@@ -119,12 +121,13 @@ def floor_gain(result: theory.Theory) -> str:
     """Beside Theorem 3.2: the gain by global tokens at one number of tokens in all."""
     none, others = _split(result)
     gains = [
-        f"{f.k} global and {f.count} patch tokens against {none.count} patch tokens: "
-        f"{shown(f.gain, 2)} dB, {_direction(f.gain)}"
+        f"{f.k} global and {f.count} patch tokens ({f.bits:,.0f} bits) against {none.count} patch "
+        f"tokens ({none.bits:,.0f} bits): {shown(f.gain, 2)} dB, {_direction(f.gain)}"
         for f in others
     ]
     return (
-        f"{'; '.join(gains)}. The paper’s Fig. 3, 441 tokens in all: rFID 2.17 without, 1.54 with "
+        f"{'; '.join(gains)}. At as many tokens the bits can differ, since the places of kept "
+        "patches cost some. The paper’s Fig. 3, 441 tokens in all: rFID 2.17 without, 1.54 with "
         "16 global tokens. Both compare trained models, not infima."
     )
 
@@ -162,9 +165,8 @@ def measurement(name: str, kind: type, told: Callable, folder: Path, fingerprint
     except BadResult as error:
         command = next(part.command for part in PARTS if part.name == name)
         return f"{escape(str(error))} <code>{escape(command)}</code> makes it."
-    other = result.provenance.weights != fingerprint
-    where = "on other weights than this page’s" if other else "on these weights"
-    return f"<b>Measured {where}:</b> {escape(told(result))}"
+    made = note(result.provenance, fingerprint)
+    return f'<b>Measured:</b> {escape(told(result))} <span class="note">{made}</span>'
 
 
 def build(fingerprint: str, folder: Path) -> None:
@@ -182,4 +184,4 @@ def build(fingerprint: str, folder: Path) -> None:
         elem_id="theory-claims",
     )
     for part in PARTS:
-        add(part, folder)
+        add(part, folder, fingerprint)

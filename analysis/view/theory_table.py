@@ -18,6 +18,7 @@ from analysis import evaluate, generation, speed
 from analysis.provenance import ROOT, Provenance
 from analysis.results import BadResult, load, path_of
 from analysis.view.files import source
+from analysis.view.origin import note
 
 TABLE = ROOT / "assets" / "paper" / "table1.csv"
 LONGEST = "Hita"  # 569 tokens: what the paper's speed-up of 8.7 is against
@@ -80,9 +81,9 @@ def _paper_point(row: dict[str, str], longest: float) -> Point:
         "speedup": None if rate is None else rate / longest,
     }
     tokens = row["tokens"].replace("x", " × ")
-    note = f"; {row['note']}" if row["note"] else ""
+    more = f"; {row['note']}" if row["note"] else ""
     told = (
-        f"paper, {row['family']}, {row['generator']}, {tokens} tokens, {row['steps']} steps{note}"
+        f"paper, {row['family']}, {row['generator']}, {tokens} tokens, {row['steps']} steps{more}"
     )
     kind = "tatok" if row["tokenizer"] == "TaTok" else row["family"]
     return Point(f"{row['tokenizer']} + {row['generator']}", kind, values, told)
@@ -103,8 +104,11 @@ def own_points(result: speed.Speed) -> tuple[Point, ...]:
     )
 
 
-def build(folder: Path) -> None:
-    """Add the figure and our own rows to the current Blocks."""
+def build(fingerprint: str, folder: Path) -> None:
+    """Add the figure and our own rows to the current Blocks.
+
+    fingerprint: of the page's tokenizer; folder: of the result files.
+    """
     points, sentences = list(paper_points()), [APART]
     try:
         found = load(speed.Speed, path_of("speed", folder))
@@ -114,7 +118,7 @@ def build(folder: Path) -> None:
         sentences.append(missing(error, "speed"))
     for name, show in OWN.items():
         try:
-            sentences.append(show(folder))
+            sentences.append(show(folder, fingerprint))
         except BadResult as error:
             sentences.append(missing(error, name))
     gr.HTML(
@@ -150,7 +154,7 @@ class Evaluated(evaluate.Report):
     provenance: Provenance
 
 
-def _evaluated(folder: Path) -> str:
+def _evaluated(folder: Path, fingerprint: str) -> str:
     """The tokenizer's rows that have an rFD."""
     report = load(Evaluated, path_of("evaluate", folder))
     rows = [
@@ -158,10 +162,11 @@ def _evaluated(folder: Path) -> str:
         for row in report.rows
         if row.setting is not None and row.count is not None and row.rfd is not None
     ]
-    return _table("Our tokenizer", ("row", "k + N", "rFD", "label"), rows, report.provenance.line())
+    made = note(report.provenance, fingerprint)
+    return _table("Our tokenizer", ("row", "k + N", "rFD", "label"), rows, made)
 
 
-def _generated(folder: Path) -> str:
+def _generated(folder: Path, fingerprint: str) -> str:
     """The chosen setting drawn anew, the next best, and the references."""
     result = load(generation.Generation, path_of("generation", folder))
     rows = [
@@ -173,19 +178,22 @@ def _generated(folder: Path) -> str:
         )
         for row in (result.chosen, *result.generated[1:3], result.reconstructed, result.held_out)
     ]
-    return _table("Our generator", ("row", "N", "gFD", "label"), rows, result.provenance.line())
+    own = result.tokenizer == fingerprint  # the line names the generator's own weights
+    made = note(result.provenance, result.provenance.weights if own else fingerprint)
+    return _table("Our generator", ("row", "N", "gFD", "label"), rows, made)
 
 
 OWN = {"evaluate": _evaluated, "generation": _generated}
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], origin: str) -> str:
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], made: str) -> str:
+    """made: how, as HTML."""
     cells = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     heads = "".join(f'<th scope="col">{name}</th>' for name in head)
     return (
-        f"<table><caption>{title}: {escape(origin)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<table><caption>{title}: {made}</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{cells}</tbody></table>"
     )
 

@@ -24,13 +24,19 @@ MODEL = {"concurrency_limit": 2, "concurrency_id": "model"}
 
 @dataclass(frozen=True)
 class Stage:
-    """Shows a picture from elsewhere: let a listener with `outputs` return `show(path)`.
+    """The picture of the page, which other tabs read from the session or replace.
 
-    `show` raises BadImage if the file is no picture. Then the session belongs to that picture.
+    To show one from elsewhere let a listener with `outputs` return `show(path)`; it raises BadImage
+    if the file is no picture. Then the session belongs to that picture.
     """
 
-    outputs: list[Component]
+    session: gr.State  # Accepted, or None before the first picture
+    crop: gr.HTML
     show: Callable[[str], tuple]
+
+    @property
+    def outputs(self) -> list[Component]:
+        return [self.session, self.crop]
 
 
 def build(engine: Engine, examples: list[Path]) -> Stage:
@@ -47,7 +53,7 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
             _controls(head)
     stories.build(head)
     view = patch_view(head)
-    stage = Stage([session, crop], lambda path: accept(engine, path))
+    stage = Stage(session, crop, lambda path: accept(engine, path))
     _wire_pictures(engine, {path.stem: path for path in examples}, stage, upload, pick)
 
     def ask(accepted: Accepted | None, event: gr.EventData) -> dict:

@@ -4,17 +4,21 @@ import io
 import math
 
 import conftest
+import numpy as np
 import pytest
+import small_results
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from skimage import data
 
 from analysis import codecs
+from analysis.bands import GROUPS, T_95
 from analysis.codecs import decoded, encoded
 from analysis.containers import payload_bytes
 from analysis.frontier import Stretch, at, hull, stretches
 from analysis.provenance import Data, Provenance
+from analysis.results import Estimate
 from tatok.images import to_pil, to_tensor
 from tatok.lite import LiteOutput, maps_distance
 from tatok.tokenfile import HEADER_BYTES, pack
@@ -92,27 +96,50 @@ def test_quality_and_side_change_size_and_picture(photo, coder):
 def test_the_hull_is_concave_and_rises():
     points = [(100, 20), (200, 26), (150, 22), (150, 23.5), (300, 25), (400, 28), (100, 19)]
     assert hull(points) == ((100, 20), (150, 23.5), (200, 26), (400, 28))
-    assert at(hull(points), 175) == pytest.approx(24.75)
-    assert at(hull(points), 99) == -math.inf and at(hull(points), 9e9) == 28
+    assert at(hull(points), np.array([99, 175, 9e9])).tolist() == [-math.inf, 24.75, 28]
     assert hull([(5, 1.0)]) == ((5, 1.0),)
     assert hull([(1, 0), (2, 1), (3, 2)]) == ((1, 0), (3, 2))  # on a line, two are enough
 
 
-def test_stretches_begin_and_end_where_the_curves_cross():
+def test_a_winner_needs_an_interval_without_0():
     a, b = ((10, 20.0), (110, 30.0)), ((60, 22.0), (160, 42.0))
-    # a: 20 + (x - 10) / 10; b: 22 + (x - 60) / 5; equal at x = 90, where both are 28
-    assert stretches("A", a, "B", b) == (
-        Stretch(10, pytest.approx(90), "A"),
-        Stretch(pytest.approx(90), None, "B"),
-    )
-    swapped = stretches("B", b, "A", a)
-    assert [s.winner for s in swapped] == ["A", "B"]
-    never = stretches("A", a, "B", ((5, 40.0),))
-    assert never == (Stretch(5, None, "B"),)
-    later = stretches("A", a, "B", ((500, 40.0),))  # no file as small: A until then
-    assert later == (Stretch(10, 500, "A"), Stretch(500, None, "B"))
-    assert later[0].text() == "A from 10 bytes to 500"
-    assert later[1].text() == "B from 500 bytes on"
+    # a: 20 + (x - 10) / 10; b: 22 + (x - 60) / 5; a - b = 9 - x / 10, up to b's last at 160
+    shift = 0.5 / (T_95 * (GROUPS - 1) ** 0.5)  # of every second group: an interval of ± 0.5
+    bs = [b, *(tuple((x, y + shift * (-1) ** g) for x, y in b) for g in range(GROUPS))]
+    found = stretches("A", [a] * (1 + GROUPS), "B", bs)
+    assert [s.winner for s in found] == ["A", "A", None, "B"]
+    assert [s.low for s in found] == [10, 60, *(pytest.approx(x, rel=0.011) for x in (85, 95))]
+    assert [s.high for s in found] == [*(s.low for s in found[1:]), None]  # without gaps
+    alone, first, neither, second = found
+    assert (alone.lead, alone.peak, neither.lead, neither.peak) == (None,) * 4
+    assert (first.peak, second.peak) == (60, pytest.approx(160))
+    assert first.lead == Estimate(*(pytest.approx(v) for v in (3.0, 2.5, 3.5)))
+    assert second.lead == Estimate(*(pytest.approx(v) for v in (12.0, 11.5, 12.5)))
+    swapped = stretches("B", bs, "A", [a] * (1 + GROUPS))
+    assert [s.winner for s in swapped] == [s.winner for s in found]
+    assert swapped[1].lead == first.lead
+
+
+def test_without_replicates_nobody_wins_but_one_may_be_alone():
+    a, b = ((10, 20.0), (110, 30.0)), ((60, 40.0),)
+    assert stretches("A", [a], "B", [b]) == (Stretch(10, 60, "A"), Stretch(60, None, None))
+    assert stretches("A", [a], "B", [a]) == (Stretch(10, None, None),)
+
+
+def test_a_comparison_in_words():
+    result = small_results.codecs()
+    by_size = {size: codecs.sentences(result, size) for size in codecs.SIZES}
+    told = by_size["file"][0]
+    # TaTok at 400 bytes lies between 18 dB at 200 and 21 dB at 500; 16384 pixels
+    assert told.startswith("TaTok and JPEG, PSNR, from 0.029 bits per pixel (60 bytes): only TaTok")
+    assert "only TaTok to 0.2 (400 bytes); TaTok wins to" in told
+    assert "by up to 5.00 (4.68–5.32) dB at 0.2; neither surely wins to" in told
+    assert "JPEG wins beyond, by up to 3.00 (" in told and told.endswith(") dB at 0.44.")
+    found = {(c.size, c.measure): c for c in result.comparisons}
+    assert found["payload", "PSNR"].stretches[1].low == pytest.approx(400 - 28)
+    distance = found["file", "Lite0 distance"].stretches
+    assert [s.winner for s in distance] == ["TaTok", "TaTok", None, "JPEG"]
+    assert "dB" not in by_size["file"][1] and "at 0.44." in by_size["file"][1]
 
 
 # --- all together ----------------------------------------------------------------------------
@@ -146,15 +173,15 @@ def test_points_of_tatok_are_the_sizes_of_real_files(measured):
         how = {"count": 0} if point.knob is None else {"epsilon": point.knob}
         tokens = model.quantize(encoding, model.select(encoding, **how))
         sizes = [len(pack(tokens, model, row)) for row in range(len(images))]
-        assert point.file_bytes == pytest.approx(sum(sizes) / len(sizes))
-        assert point.payload_bytes == pytest.approx(point.file_bytes - HEADER_BYTES)
+        assert point.file_bytes.value == pytest.approx(sum(sizes) / len(sizes))
+        assert point.payload_bytes.value == pytest.approx(point.file_bytes.value - HEADER_BYTES)
         y = model.decode(tokens)
         mse = (images - y).square().mean((1, 2, 3))
         assert point.psnr.value == pytest.approx((10 * (4 / mse).log10()).mean().item(), abs=1e-4)
         distance = maps_distance(CoarseMaps()(images).maps, CoarseMaps()(y).maps).mean().item()
         assert point.distance.value == pytest.approx(distance, abs=1e-5)
         assert point.psnr.low < point.psnr.value < point.psnr.high
-    assert own[0].file_bytes > own[-2].file_bytes > own[-1].file_bytes
+    assert own[0].file_bytes.value > own[-2].file_bytes.value > own[-1].file_bytes.value
 
 
 def test_points_of_codecs_are_pillows_files(measured):
@@ -165,14 +192,14 @@ def test_points_of_codecs_are_pillows_files(measured):
     }
     for point in others[::7]:
         files = [encoded(point.coder, to_pil(x), point.side, point.knob) for x in images]
-        assert point.file_bytes == pytest.approx(sum(map(len, files)) / len(files))
+        assert point.file_bytes.value == pytest.approx(sum(map(len, files)) / len(files))
         bare = files
         if point.coder == "JPEG":
             bare = [
                 encoded("JPEG", to_pil(x), point.side, point.knob, optimize=False) for x in images
             ]
         payloads = [payload_bytes(point.coder, file) for file in bare]
-        assert point.payload_bytes == pytest.approx(sum(payloads) / len(files))
+        assert point.payload_bytes.value == pytest.approx(sum(payloads) / len(files))
         y = torch.cat([decoded(file, 32) for file in files])
         mse = (images - y).square().mean((1, 2, 3))
         assert point.psnr.value == pytest.approx((10 * (4 / mse).log10()).mean().item(), abs=1e-4)
@@ -186,20 +213,16 @@ def test_who_wins_is_said_for_each_size_and_measure(measured):
         for size in ("file", "payload")
         for measure in ("PSNR", "Lite0 distance")
     }
-    for found in made.comparisons:
-        sizes = {"file": lambda p: p.file_bytes, "payload": lambda p: p.payload_bytes}[found.size]
-        better = {"PSNR": lambda p: p.psnr.value, "Lite0 distance": lambda p: -p.distance.value}
-        quality = better[found.measure]
-        for stretch in found.stretches:  # no point of the loser lies above the winner's hull
-            loser = found.coder if stretch.winner == "TaTok" else "TaTok"
-            top = hull([(sizes(p), quality(p)) for p in made.points if p.coder == stretch.winner])
-            for p in made.points:
-                inside = stretch.low < sizes(p) and (
-                    stretch.high is None or sizes(p) < stretch.high
-                )
-                if p.coder == loser and inside:
-                    assert quality(p) <= at(top, sizes(p)) + 1e-9
+    for found in made.comparisons:  # of ten images there is no interval
+        alone, rest = found.stretches
+        first = {
+            name: min(codecs.SIZES[found.size](p).value for p in made.points if p.coder == name)
+            for name in ("TaTok", found.coder)
+        }
+        assert (alone.winner, alone.low) == (min(first, key=first.get), min(first.values()))
+        assert (rest.winner, rest.low) == (None, max(first.values()))
     text = codecs.markdown(made)
-    assert made.comparisons[0].sentence() in text and made.provenance.line() in text
+    assert made.comparisons[0].sentence(32) in text and made.provenance.line() in text
+    assert "Lite0 distance (e, N=0)" in text and "Fewer than 40" in text
     assert all(coder.subtracted in text for coder in made.coders)
     assert made.seconds.decode > 0 and made.seconds.features > 0

@@ -87,7 +87,18 @@ def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, t
         assert str(folder) not in out.read_text()
         assert origin.line() in text
     assert text.count("| ---") >= len(parts)
-    assert text.count("p: not corrected for how many are looked at") == (verb == "bias")
+    if verb == "probe":
+        names = {one.name for one in result.differences}
+        raw = {f"{name} − raw patches" for name in ("grid", "sequence")}
+        assert names == raw | {"sequence − grid"} and (result.n_train, result.n_test) == (6, 4)
+    # At ε, and at the paper's share of the patches.
+    assert text.count("p: not corrected for how many are looked at") == 2 * (verb == "bias")
+    if verb == "bias":
+        assert {one.epsilon for one in result.placements} == {0.15}
+        assert {one.count for one in result.at_share if one.n} == {1.0}  # of 16
+        assert [one.pictures for one in result.at_share] == [
+            one.pictures for one in result.placements
+        ]
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(folder, tmp_path):

@@ -9,11 +9,15 @@ from sklearn.linear_model import LogisticRegression
 from analysis import probe
 from analysis.counterfactuals import with_positions
 from analysis.evaluate import BadData
+from analysis.places import mean_estimate
+from analysis.provenance import Data, Provenance
+from analysis.results import Estimate
 from tatok.data import seeded
 
 G = 4
 ROW, COLUMN = torch.arange(16) // G, torch.arange(16) % G
 EVERY = torch.ones(G, dtype=torch.bool)
+ORIGIN = Provenance("c", "w", 7, None, Data("l.txt", "s", 3), 0, "e", "d", "t", "python")
 
 
 def test_codes_that_hold_the_row_are_read_and_shuffled_ones_are_not():
@@ -86,50 +90,103 @@ def skies(n, seed):
     return (0.8 * ramp + 0.1 * noise).clamp(-1, 1)
 
 
+TRAIN, TEST = skies(60, 1), skies(30, 2)
+NAMES, LAYOUTS = ("with", "without"), ("grid", "sequence")
+
+
 @pytest.fixture(scope="module")
-def probed():
-    """Of a model with positions, and of the same one without."""
+def measured():
+    """Of a model with positions, of the same one without, and of raw patches."""
     with torch.no_grad():
         model = random_model()
-        free = with_positions(model, "zero", ["encoder"])
-        sets = skies(60, 1), skies(30, 2)
-        return [
-            {
-                (one.condition, one.target, one.feature, one.network): one
-                for one in probe.measure(m, *sets)
-            }
-            for m in (model, free)
-        ]
+        return probe.measure([model, with_positions(model, "zero", ["encoder"])], TRAIN, TEST)
+
+
+@pytest.fixture(scope="module")
+def probed(measured):
+    return [
+        {(one.condition, one.target, one.feature): one for one in found.probes}
+        for found in measured
+    ]
 
 
 def test_content_tells_place_in_upright_pictures_and_not_in_rolled_ones(probed):
-    for found in probed:
-        for feature in probe.FEATURES:
-            upright = found["upright", "row", feature, False].accuracy
-            rolled = found["rolled", "row", feature, False].accuracy
-            assert upright.value.value > 0.9, feature
-            assert abs(rolled.value.value - 1 / G) < 0.1, feature
+    for feature in probe.FEATURES:
+        upright = probed[2]["upright", "row", feature].accuracy
+        rolled = probed[2]["rolled", "row", feature].accuracy
+        assert upright.value.value > 0.9, feature
+        assert abs(rolled.value.value - 1 / G) < 0.1, feature
 
 
 def test_position_is_found_in_tokens_exactly_if_the_network_puts_it_there(probed):
-    with_positions_, without = (
-        found["rolled", "column", "token", True].accuracy.value.value for found in probed
+    with_positions_, without, raw = (
+        found["rolled", "column", "token"].accuracy.value.value for found in probed
     )
     assert with_positions_ > 0.6
-    assert abs(without - 1 / G) < 0.1
+    assert abs(without - 1 / G) < 0.1 and abs(raw - 1 / G) < 0.1
+
+
+def test_one_model_alone_is_measured_as_beside_another(measured):
+    model = random_model()
+    alone, raw = probe.measure([model], TRAIN, TEST)
+    assert alone.probes == measured[0].probes and raw.probes == measured[2].probes
 
 
 def test_the_report_names_sizes_and_classes(probed):
-    one = probed[0]["rolled", "row", "token", True]
-    assert len(probed[0]) == 2 * 2 * 2 * len(probe.FEATURES)
+    one = probed[0]["rolled", "row", "token"]
+    assert all(len(found) == 2 * 2 * len(probe.FEATURES) for found in probed)
     assert one.dimensions == 48
-    assert probed[0]["rolled", "row", "token", False].dimensions == 192
-    assert probed[0]["upright", "row", "code", True].dimensions == 64
+    assert probed[2]["rolled", "row", "token"].dimensions == 192
+    assert probed[0]["upright", "row", "code"].dimensions == 64
     assert sum(one.by_class) / G == pytest.approx(one.accuracy.value.value, abs=1e-5)
     edges = (one.by_class[0] + one.by_class[-1]) / 2
     assert one.edge.value.value == pytest.approx(edges, abs=1e-5)
-    table = probe.markdown(tuple(probed[0].values()))
-    assert table.count("\n") == len(probed[0]) + 1
+
+
+def test_differences_are_paired_by_image(measured, probed):
+    found = probe.differences(NAMES, LAYOUTS, measured, seed=3)
+    names = ["with − raw patches", "without − raw patches", "without − with"]
+    assert list(dict.fromkeys(one.name for one in found)) == names
+    assert len(found) == len(names) * len(probe.TARGETS) * len(probe.FEATURES)
+    of = {(one.name, one.target, one.feature): one.estimate for one in found}
+    for (name, target, feature), estimate in of.items():
+        first, second = ((NAMES + (probe.RAW,)).index(side) for side in name.split(" − "))
+        a, b = (
+            measured[i].right[list(probed[i]).index(("rolled", target, feature))]
+            for i in (first, second)
+        )
+        assert estimate == mean_estimate(a - b, 3)
+        values = [
+            probed[i]["rolled", target, feature].accuracy.value.value for i in (first, second)
+        ]
+        assert estimate.value == pytest.approx(values[0] - values[1])
+    assert of["without − with", "column", "token"].high < -0.3
+    same = measured[0], measured[0], measured[2]
+    layouts = probe.differences(NAMES, LAYOUTS, same)[-8:]
+    assert {one.estimate for one in layouts} == {Estimate(0.0, 0.0, 0.0)}
+
+
+def test_without_two_layouts_there_is_only_the_difference_to_raw_patches(measured):
+    found = probe.differences(NAMES, ("grid", "grid"), measured)
+    assert {one.name for one in found} == {"with − raw patches", "without − raw patches"}
+
+
+def test_the_tables_have_a_row_for_each_probe_and_each_difference(measured):
+    models = [
+        probe.ModelProbes(name, layout, found.probes, ORIGIN)
+        for name, layout, found in zip(NAMES, LAYOUTS, measured, strict=False)
+    ]
+    pairs = probe.differences(NAMES, LAYOUTS, measured)
+    result = probe.Probes(60, 30, tuple(models), measured[2].probes, pairs)
+    accuracies, _, differences = probe.markdown(result).split("\n\n")
+    assert accuracies.count("\n") == 3 * 16 + 1 and differences.count("\n") == len(pairs) + 1
+    assert "| without (sequence) |" in accuracies and "| raw patches |" in accuracies
+
+
+@pytest.mark.parametrize("changes", [{"patch_size": 16}, {"codebook_size": 32}])
+def test_models_with_other_patches_or_codes_are_not_compared(changes):
+    with pytest.raises(BadData, match="same patches"):
+        probe.measure([random_model(), random_model(**changes)], TRAIN, TEST)
 
 
 def test_network_features_are_the_models_codes():

@@ -135,3 +135,18 @@ def test_every_field_is_filled_from_its_source():
         assert part in line
     without = origin.provenance(model, {}, data, 4, "Lite", [])
     assert without.training_images is None
+
+
+@pytest.mark.parametrize(
+    ("images", "hours", "told"),
+    [
+        (250_000, 4.108, "weights w (250,000 images, 4.1 h), "),
+        (250_000, None, "weights w (250,000 images), "),
+        (None, 2.0, "weights w (2.0 h), "),
+        (None, None, "weights w, "),
+    ],
+)
+def test_the_line_says_how_long_the_weights_were_trained(images, hours, told):
+    data = origin.Data("l.txt", "s", 3)
+    made = origin.Provenance("c", "w", images, hours, data, 0, "e", "d", "t", "p")
+    assert told in made.line()

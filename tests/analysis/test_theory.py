@@ -89,16 +89,6 @@ def test_demand_is_appendix_b(model):
         assert found.capacity == 16 * 6
 
 
-def test_a_curve_starts_at_nothing_and_falls_with_d():
-    x = pictures(1)
-    D, gaussian, water = theory.curve(x, points=31)
-    assert gaussian[0] == pytest.approx(0, abs=1e-6) and water[0] == pytest.approx(0, abs=1e-6)
-    assert (D.diff() < 0).all() and (gaussian.diff() > 0).all() and (water.diff() >= 0).all()
-    assert (water <= gaussian + 1e-9).all()
-    flat = theory.curve(torch.zeros(1, 3, 16, 16))
-    assert (flat[1] == 0).all() and (flat[2] == 0).all()
-
-
 def test_demands_are_means_and_shares_over_images():
     model, x = random_model(), pictures(6)
     each = [theory.demand(model, one, (8.0, 20.0)) for one in x.split(1)]
@@ -117,7 +107,12 @@ def test_floors_spend_the_same_number_of_tokens():
     assert [(f.k, f.count) for f in found] == [(0, 16), (4, 12), (6, 10)]
     for f in found:
         encoding = model.encode(x, f.k)
-        y = model.decode(model.quantize(encoding, model.select(encoding, count=f.count)))
+        tokens = model.quantize(encoding, model.select(encoding, count=f.count))
+        y = model.decode(tokens)
+        assert f.bits == tokens.bits().double().mean().item()
         assert f.psnr.value == pytest.approx(psnr(x, y).mean().item(), abs=1e-4)
         assert f.mse.value == pytest.approx((x - y).square().mean().item(), rel=1e-4)
         assert f.gain.value == pytest.approx(f.psnr.value - found[0].psnr.value, abs=1e-4)
+    assert len({f.bits for f in found}) == 3  # the places of 12 of 16 patches cost bits
+    text = theory.markdown(theory.Theory(4, 96.0, (), found, None))
+    assert all(f"| {f.count} | {f.bits:.0f} |" in text for f in found)

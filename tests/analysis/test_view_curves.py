@@ -15,6 +15,7 @@ from conftest import pictures, random_model
 from analysis import archive, own_pictures
 from analysis.archive import BadArchive
 from analysis.claims import Claims, Row, Source
+from analysis.codecs import sentences
 from analysis.experiments import run
 from analysis.figures import axes, measures
 from analysis.own_pictures import CHUNK, POINTS, Report, TooFew, measure, read_album, short_plan
@@ -34,7 +35,7 @@ class Slow(small_results.Moments):
     """Features that take a moment, so that there is time to stop."""
 
     def features(self, x):
-        time.sleep(0.02)
+        time.sleep(0.1)
         return super().features(x)
 
 
@@ -127,7 +128,7 @@ def test_there_are_four_experiments(runs, files, name):
 @pytest.mark.parametrize("name", PLANS)
 def test_short_plans_keep_ends_and_settings(runner, name):
     long, short = PLANS[name](runner.model), short_plan(name, runner.model)
-    assert len(short.settings) <= 15
+    assert len(short.settings) <= 3 * POINTS + 1
     for curve in short.curves:
         (whole,) = (c for c in long.curves if c.name == curve.name)
         assert set(curve.points) <= set(whole.points)
@@ -264,10 +265,26 @@ def test_a_missing_file_names_its_command():
 
 def test_the_table_of_claims_is_escaped(tmp_path):
     row = Row("id", "Fig. 3", "<b>claim", "1 & 2", "3 <", "", "holds", "`run <x>` it", "a > b")
-    html = curves_text.table(Claims((row,), (Source("fig3", "<i>line"),)))
+    html = curves_text.table(Claims((row,), (Source("fig3", "<i>line"),)), "fp")
     for text in ("&lt;b&gt;claim", "1 &amp; 2", "<code>run &lt;x&gt;</code> it", "&lt;i&gt;line"):
         assert text in html
     assert '<b class="holds">holds</b>' in html
-    assert curves._claims(tmp_path) == curves_text.not_measured("claims", html=True)
+    assert curves._claims(tmp_path, "fp") == curves_text.not_measured("claims", html=True)
     (tmp_path / "claims.json").write_text("{")
-    assert "is damaged" in curves._claims(tmp_path)
+    assert "is damaged" in curves._claims(tmp_path, "fp")
+
+
+def test_claims_from_other_weights_say_so():
+    lines = {"fig3": "weights fp, N", "fig4": "weights other, N", "speed": "random weights, N"}
+    html = curves_text.table(Claims((), tuple(map(Source, lines, lines.values()))), "fp")
+    assert html.count("other weights than") == 1
+    assert "fig4: measured on other weights than those on this page: weights other, N" in html
+
+
+def test_where_each_wins_stands_beside_the_figure_of_the_codecs():
+    result = small_results.codecs()
+    html = curves_text.where_each_wins(result)
+    for size in ("file", "payload"):
+        for told in sentences(result, size):
+            assert f"<li>{told}</li>" in html
+    assert "JPEG (optimize=&lt;True&gt;): all but the scan" in html

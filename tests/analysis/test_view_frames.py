@@ -15,6 +15,7 @@ from analysis.view.state import Settings
 from tatok.images import to_pil
 
 SETTINGS = Settings(0.3, 4, "gaussian", "dtf")
+ZEROS = Settings(0.3, 4, "rate", "dtf", target_psnr=5.0)  # G suffices for many patches: H = 0
 
 
 @pytest.fixture
@@ -38,17 +39,19 @@ def test_strides_run_from_none_to_all(M):
     assert (batches(M) - 1) * BATCH < len(counts) <= batches(M) * BATCH
 
 
-def test_frames_keep_the_first_n_of_dtfs_order(engine, square):
-    frames = Player(engine).run(square, SETTINGS)
+@pytest.mark.parametrize("settings", [SETTINGS, ZEROS])
+def test_frames_keep_what_the_model_keeps_at_every_count(engine, square, settings):
+    frames = Player(engine).run(square, settings)
     assert [frame.count for frame in frames] == strides(16)
-    H = engine.measure(square, 4, "gaussian", None).entropy[0].tolist()
-    order = sorted(range(16), key=lambda i: (-H[i], i))
-    codes = engine.quantize(square, 4).patch_codes
+    codes, encoding = engine.quantize(square, 4).patch_codes, engine.encode(square, 4)
+    evidence = engine.measure(square, 4, settings.estimator, settings.target_psnr)
+    assert settings is SETTINGS or (evidence.entropy == 0).sum() > 3
     for frame in frames:
-        assert frame.keep.nonzero()[:, 0].tolist() == sorted(order[: frame.count])
-        alone = engine.decode(square, 4, codes.masked_fill(~frame.keep, -1))
+        right = engine.model.filter(encoding, evidence, count=frame.count).keep
+        assert frame.keep.tolist() == right[0].tolist()
+        alone = engine.decode(square, 4, codes.masked_fill(~right, -1))
         assert frame.psnr == pytest.approx(float(psnr(square.x, alone)), abs=1e-3)
-    selection = engine.select(square, SETTINGS)
+    selection = engine.select(square, settings)
     at_N = frames[int(selection.count)]  # 16 patches: every n is a frame
     assert at_N.keep.tolist() == selection.keep[0].tolist()
 

@@ -9,15 +9,15 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, pictures, random_generator, random_model
+from conftest import pictures, random_generator, random_model
 from PIL import Image
 
 from analysis.generation import Generation, Row
 from analysis.metrics import FrechetDistance
 from analysis.provenance import Data, Provenance
 from analysis.results import save
-from analysis.view import generate, generate_text
-from analysis.view.engine import Engine
+from analysis.view import generate, generate_knobs, generate_text
+from analysis.view.engine import Engine, Square
 from analysis.view.generate_settings import (
     BETWEEN,
     CLASS,
@@ -28,13 +28,14 @@ from analysis.view.generate_settings import (
     MAX_STEPS,
     MODES,
     Drawing,
-    parse_codes,
     parse_hidden,
+    parse_tokens,
 )
-from analysis.view.generate_view import frames, packer
+from analysis.view.generate_view import frame, frames, packer
 from analysis.view.painter import Painter, Sources, numbers
 from analysis.view.source_view import painted
 from analysis.view.state import BadSetting
+from analysis.view.theory_table import COMMANDS
 from tatok import edit, tokenfile
 from tatok.config import GeneratorConfig
 from tatok.edit import hidden_patches
@@ -53,12 +54,13 @@ def painter(model):
 
 
 @pytest.fixture
-def sources(painter, tmp_path):
-    squares = []
-    for name, x in zip("ab", pictures(2, size=32), strict=True):
-        to_pil(x).save(tmp_path / f"{name}.png")
-        squares.append(painter.engine.square(str(tmp_path / f"{name}.png"), None))
-    return Sources(*squares, parse_hidden(HIDDEN, painter.engine.model.config))
+def sources(painter):
+    return sources_of(painter.engine)
+
+
+def sources_of(engine) -> Sources:
+    """Two pictures, the first of them painted over in the middle."""
+    return Sources(*map(Square.of, pictures(2).split(1)), parse_hidden(HIDDEN, engine.model))
 
 
 def asked(**changes) -> Drawing:
@@ -129,10 +131,10 @@ def test_what_is_out_of_range_gets_one_sentence(changes, sentence):
 
 
 def test_painted_patches_become_pixels(painter):
-    config = painter.engine.model.config
-    pixels = parse_hidden(HIDDEN, config)
+    model = painter.engine.model
+    pixels = parse_hidden(HIDDEN, model)
     assert pixels.shape == (32, 32)
-    found = hidden_patches(painter.engine.model, pixels)
+    found = hidden_patches(model, pixels)
     assert "".join("01"[int(v)] for v in found) == HIDDEN
     assert int(pixels.sum()) == 4 * 8 * 8
 
@@ -142,9 +144,18 @@ def test_painted_patches_become_pixels(painter):
 )
 def test_other_paintings_are_refused(hidden):
     with pytest.raises(BadSetting, match="[Pp]aint"):
-        parse_hidden(hidden, TINY)
+        parse_hidden(hidden, random_model())
     assert painted("x") is painted(None) is painted([1]) is None
     assert painted({"hidden": hidden}) == hidden
+
+
+def test_where_patches_overlap_the_last_one_unpainted_is_not_enough():
+    model = random_model(overlap=0.5)  # 7 × 7 patches, of which neighbours share pixels
+    middle = "".join("01"[place != 24] for place in range(49))
+    with pytest.raises(BadSetting) as caught:
+        parse_hidden(middle, model)
+    assert str(caught.value) == "Paint over less: no patch of the picture stays wholly visible."
+    assert parse_hidden("1" + "0" * 48, model).any()
 
 
 @pytest.mark.parametrize(
@@ -153,18 +164,24 @@ def test_other_paintings_are_refused(hidden):
         None,
         [],
         {},
-        {"globals": [1] * K, "patches": [0] * (M - 1)},
-        {"globals": [-1] * K, "patches": [0] * M},
-        {"globals": [1] * K, "patches": [64] * M},
-        {"globals": [1] * K, "patches": [-2] * M},
-        {"globals": [True] * K, "patches": [0] * M},
-        {"globals": [1.0] * K, "patches": [0] * M},
-        {"globals": "1111", "patches": [0] * M},
+        {"patches": [0] * (M - 1)},
+        {"globals": [-1] * K},
+        {"patches": [64] * M},
+        {"patches": [-2] * M},
+        {"globals": [True] * K},
+        {"globals": [1.0] * K},
+        {"globals": "1111"},
+        {"places": None},
+        {"places": "first"},
+        {"places": ["sent"]},
     ],
 )
-def test_codes_that_no_picture_has_are_refused(values):
+def test_tokens_that_no_picture_has_are_refused(values):
+    whole = {"globals": [1] * K, "patches": [0] * M, "places": "sent"}
+    parse_tokens(whole, CONFIG)
+    values = whole | values if values else values
     with pytest.raises(BadSetting, match="^These are not the tokens of a whole picture.$"):
-        parse_codes(values, CONFIG)
+        parse_tokens(values, CONFIG)
 
 
 def test_a_generator_of_another_tokenizer_is_refused(model):
@@ -220,6 +237,30 @@ def test_every_knob_changes_the_result(painter, changes):
     before = drawn(painter, asked(**base))
     assert same(before, drawn(painter, asked(**base)))
     assert not same(before, drawn(painter, asked(**base | changes)))
+
+
+@pytest.mark.parametrize("model", ["grid"], indirect=True)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("label, guidance", [(None, 2), ("dog", 1), ("dog", 2)])
+def test_a_knob_is_idle_where_it_changes_nothing(painter, sources, mode, steps, label, guidance):
+    base = {"mode": mode, "steps": steps, "label": label, "guidance": guidance, "epsilon": 0.02}
+    moved = {
+        "guidance": 6,
+        "guidance_schedule": "constant",
+        "schedule": "square",
+        "choice_temperature": 20,
+    }
+    assert set(moved) == set(generate_knobs.MAY_IDLE)
+
+    def changes(**knob) -> bool:  # a few tokens may come out the same by chance
+        def pair(seed: int) -> list:
+            wanted = (asked(**base | more, seed=seed) for more in ({}, knob))
+            return [drawn(painter, drawing, 0, sources) for drawing in wanted]
+
+        return not all(same(*pair(seed)) for seed in range(5))
+
+    assert set(asked(**base).idle) == {k for k, value in moved.items() if not changes(**{k: value})}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -328,15 +369,37 @@ def test_frames_are_json_of_every_step(painter):
     assert made[0]["keep"] is None and made[0]["settings"]["class"] == "dog"
 
 
+def token_file(painter, progress) -> bytes:
+    """What the browser gets for the tokens that the frame of this step brought it."""
+    shown, c = frame(painter, progress), painter.generator.config
+    told = {"globals": [-1] * c.k, "patches": [-1] * c.num_patches, "places": shown["places"]}
+    for part in ("globals", "patches"):
+        for place, code, _, _ in shown[part]:
+            told[part][place] = code
+    return base64.b64decode(packer(painter)(told)["file"])
+
+
 def test_the_token_file_is_the_picture(painter):
     model = painter.engine.model
     tokens = drawn(painter, asked())[-1].step.tokens
-    codes = {"globals": tokens.global_codes[0].tolist(), "patches": tokens.patch_codes[0].tolist()}
-    file = base64.b64decode(packer(painter)(codes)["file"])
-    again = tokenfile.unpack(file, model)
+    again = tokenfile.unpack(token_file(painter, drawn(painter, asked())[-1]), model)
     assert packer(painter)(None) == {"error": "These are not the tokens of a whole picture."}
     assert torch.equal(again.global_codes, tokens.global_codes)
     assert torch.equal(model.decode(again), model.decode(tokens))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("estimator", ["prior", "rate"])
+def test_the_token_file_has_the_bits_that_are_shown(estimator, mode):
+    model = random_model(estimator=estimator)
+    painter = Painter(Engine(model), random_generator(model, classes=CONFIG.classes))
+    last = drawn(painter, asked(mode=mode), 0, sources_of(painter.engine))[-1]
+    tokens, file = last.step.tokens, token_file(painter, last)
+    bits = numbers(last).bits
+    assert bits == int(tokens.bits()[0])
+    assert len(file) == tokenfile.HEADER_BYTES + -(-bits // 8)
+    assert file == tokenfile.pack(tokens, model)
+    assert torch.equal(tokenfile.unpack(file, model).patch_codes, tokens.patch_codes)
 
 
 # --- what the tab says -------------------------------------------------------------------------
@@ -363,10 +426,12 @@ def test_weights_of_another_tokenizer_are_named_so(tmp_path, model):
 
 def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):
     generator = random_generator(model)
-    generator.save_pretrained(tmp_path, extra={"images": 1234, "hours": 2.0})
+    record = {"images": 1234, "hours": 2.0, "sequences": 567}
+    generator.save_pretrained(tmp_path, extra=record)
     options = SamplingOptions(steps=9)
     row = Row("guidance 2", options, FrechetDistance(123.4, 7, "gFD-X"), 0.125, 0.25, 5.0, 1.0)
-    real = dataclasses.replace(row, options=None, memorised=0.5, top1=0.75)
+    distance = FrechetDistance(78.9, 7, "FD-X")
+    real = dataclasses.replace(row, options=None, distance=distance, memorised=0.5, top1=0.75)
     origin = Provenance(
         "c", generator.fingerprint, 1, 1.0, Data("l", "0" * 64, 7), 0, "X", "today", "2", "cmd"
     )
@@ -375,9 +440,30 @@ def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):
     result = Generation((first,), row, real, real, halves, 0.05, 10, model.fingerprint, origin)
     save(result, tmp_path / "generation.json")
     text = tab_text(tmp_path, model)
-    for told in ("9 steps", "gFD-X = 123.4", "45.6", "12.5%", "25.0%", "75.0%", origin.line()):
+    for told in ("9 steps", "gFD-X = 123.4", "78.9 (FD-X)", "45.6 apart (halves-X)", origin.line()):
         assert told in text
-    assert "1,234 sequences in 2.0 hours" in text and "poor" in text
+    for told in ("12.5%", "50.0%", "25.0% rightly among 10", "the ceiling, 75.0%"):
+        assert told in text
+    assert "99.9" not in text and COMMANDS["generation"] not in text
+    # and why the pictures may look poor
+    assert "1,234 sequences (567 different ones) in 2.0 hours" in text
+    millions = sum(p.numel() for p in generator.parameters()) / 1e6
+    assert f"{millions:.1f} million parameters, 2 classes" in text and "177 million" in text
     other = dataclasses.replace(result, provenance=dataclasses.replace(origin, weights="0" * 16))
     save(other, tmp_path / "generation.json")
-    assert "gFD-X" not in tab_text(tmp_path, model)
+    text = tab_text(tmp_path, model)
+    assert "generation.json is of other generator weights, 0000000000000000." in text
+    assert COMMANDS["generation"] in text and "gFD-X" not in text
+
+
+@pytest.mark.parametrize(
+    "content, reason", [(None, "There is no generation.json"), ("{}", "generation.json is damaged")]
+)
+def test_without_measured_numbers_the_tab_names_the_command(tmp_path, content, reason):
+    model = random_model()
+    random_generator(model).save_pretrained(tmp_path)
+    if content is not None:
+        (tmp_path / "generation.json").write_text(content)
+    text = tab_text(tmp_path, model)
+    assert reason in text and COMMANDS["generation"] in text
+    assert "an unknown number of sequences" in text

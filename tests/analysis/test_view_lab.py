@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import pictures, random_model
 from PIL import Image
 
 from analysis import bias, controls, counterfactuals, cure, decomposition, probe
+from analysis.__main__ import parser
 from analysis.places import entropies, kept, order
 from analysis.provenance import Data, Provenance
 from analysis.results import Estimate, save
@@ -26,6 +28,7 @@ from tatok.images import to_pil
 
 M, K, EPSILON = 16, 4, 0.3
 ORIGIN = Provenance("c", "w", 7, None, Data("l.txt", "s", 3), 0, "e", "d", "t", "python")
+OTHER = replace(ORIGIN, weights="v")
 NOISE = {"ask": "look", "k": K, "serial": 5, "subject": {"kind": "noise", "seed": 3}}
 
 
@@ -193,7 +196,7 @@ def test_a_set_comes_in_parts_and_ends_in_the_test(bench):
     maps = maps_of(bench, controls.noises(SET_SIZE, 32))
     for name, one in reply["placements"].items():
         found = bias.placement("noise", name, maps[name], EPSILON)
-        assert one["n"] == found.n == SET_SIZE
+        assert one["n"] == found.n == SET_SIZE and one["left_out"] == 0
         assert one["count"] == pytest.approx(found.count)
         for told, share in zip(one["shares"], found.shares, strict=True):
             assert told["region"] == share.region
@@ -261,7 +264,15 @@ def results():
     model, x = random_model(), pictures(3)
     row = cure.Cured("rate", cure.Way(), 4, *[Estimate(1.0, 0.5, 1.5)] * 4, columns=0.25)
     other = replace(row, way=cure.Way("dtf", "rolled", "subtract"), gain=Estimate(-0.25, -0.5, 0.1))
-    probes = probe.measure(model, pictures(6, seed=1), x)
+    names, layouts = ("demo", "<b>"), ("grid", "sequence")
+    probed = probe.measure([model, random_model(layout="sequence")], pictures(6, seed=1), x)
+    models = [
+        probe.ModelProbes(name, layout, found.probes, origin)
+        for name, layout, found, origin in zip(
+            names, layouts, probed, (ORIGIN, OTHER), strict=False
+        )
+    ]
+    pairs = probe.differences(names, layouts, probed)
     bars = decomposition.measure(model, x[:2], epsilon=EPSILON)
     return {
         "bias": bias.Bias(bias.measure(model, x, 3), ORIGIN),
@@ -271,7 +282,7 @@ def results():
         "decompose": decomposition.PlaceShares(
             EPSILON, (decomposition.ModelBars("<b>", "grid", bars, ORIGIN),)
         ),
-        "probe": probe.Probes((probe.ModelProbes("demo", "grid", 6, 3, probes, ORIGIN),)),
+        "probe": probe.Probes(6, 3, tuple(models), probed[-1].probes, pairs),
         "cure": cure.Cure(3, "rFD-64", (row, other), ORIGIN),
     }
 
@@ -281,28 +292,89 @@ def test_a_result_is_shown_or_its_command(part, results, tmp_path):
     missing = lab_results.read(part, tmp_path)
     assert missing == f"There is no {part.name}.json in {tmp_path.name}. This command makes it:"
     assert part.command.startswith(f"python -m analysis {part.name} --weights assets/demo ")
+    assert parser().parse_args(shlex.split(part.command)[3:]).run
     save(results[part.name], tmp_path / f"{part.name}.json")
     found = lab_results.read(part, tmp_path)
-    assert found.origins == (ORIGIN,) and found.table.count("|") > 10
+    origins = (ORIGIN, OTHER) if part.name == "probe" else (ORIGIN,)
+    assert found.origins == origins and found.table.count("|") > 10
     assert found.figure.count("aria-label") + found.figure.count("<li>") > 1
     assert "<b>" not in found.figure and "nan" not in found.figure
 
 
-def test_the_verdict_follows_the_test():
-    def verdict(share, p):
-        shares = [
-            bias.Share(name, Estimate(share), 0.5, p) for name in ("columns", "rows", "border")
-        ]
-        zeros = (0.0,) * 15
-        one = bias.Placement(
-            "noise", "rate", 0.15, 9, 0, 5.0, (*zeros, 1.0), (*zeros, 16.0), tuple(shares)
-        )
-        return lab_results.of_bias(bias.Bias((one,), ORIGIN)).figure
+def share(value, p):
+    return bias.Share("columns", Estimate(value), 0.125, p)
 
-    assert "noise, rate: the paper’s edge bias (0.700" in verdict(0.7, 0.01)
-    assert "noise, rate: the opposite of the paper’s edge bias" in verdict(0.3, 0.01)
-    assert "noise, rate: no edge bias shown" in verdict(0.7, 0.2)
-    assert "kept most at row 4, column 4" in verdict(0.7, 0.2)
+
+@pytest.mark.parametrize(
+    ("value", "count", "p", "told"),
+    [
+        (0.139, 207.4, 0.0125, "surely more than chance at the edges, 13.9 % (chance 12.5 %, "
+            "at most 15.5 % with N = 207; p = 0.013)"),
+        (0.111, 240.0, 0.0001, "surely fewer than chance at the edges, 11.1 % (chance 12.5 %, "
+            "at least 6.7 % and at most 13.3 % with N = 240; p < 0.001)"),
+        (0.5, 60.0, 0.05, "no difference shown, 50.0 % (chance 12.5 %; p = 0.050)"),
+        (0.5, 60.0, None, "one picture: no test, 50.0 % (chance 12.5 %)"),
+    ],
+)  # fmt: skip
+def test_the_verdict_follows_the_test_and_what_can_be_reached(value, count, p, told):
+    assert lab_results.edges_said(share(value, p), count, 256) == told
+
+
+def test_what_is_reachable_is_reached():
+    """By the fullest and the emptiest edges that N kept patches allow."""
+    edge = bias.regions(16)["columns"]
+    for N in (100, 207, 240, 255):
+        most = min(N, int(edge.sum())) / N
+        least = max(0, N - int((~edge).sum())) / N
+        told = lab_results.edges_said(share(0.2, 0.5), N, 256)
+        assert f"at most {100 * most:.1f} % with N = {N}" in told
+        assert (f"at least {100 * least:.1f} %" in told) == (least > 0)
+
+
+def test_a_verdict_says_how_many_pictures_count():
+    shares = tuple(replace(share(0.7, 0.01), region=name) for name in bias.regions(4))
+    maps = (0.0,) * 16, (*(0.0,) * 15, 16.0)
+    one = bias.Placement("colours", "rate", 0.15, 8, 16, 5.0, *maps, shares)
+    figure = lab_results.of_bias(bias.Bias((one,), ORIGIN)).figure
+    assert "<li>colours, rate, 8 of 24 pictures: surely more than chance" in figure
+    assert "kept most at row 4, column 4" in figure
+    assert figure.count("<span>colours, rate, 8 of 24</span>") == 2
+    alone = replace(one, n=1, left_out=23, shares=tuple(replace(s, p=None) for s in shares))
+    figure = lab_results.of_bias(bias.Bias((alone,), ORIGIN)).figure
+    assert "1 of 24 pictures: one picture: no test" in figure
+    at_share = (replace(one, epsilon=None, pictures="black"),)
+    shown = lab_results.of_bias(bias.Bias((one,), ORIGIN, at_share))
+    assert "<li>black, rate, 8 of 24 pictures: surely" in shown.figure.split("mean share of")[1]
+    assert "| black | rate | 8 |" in shown.table
+
+
+def test_other_weights_are_marked(results, tmp_path):
+    for name in ("bias", "probe"):
+        save(results[name], tmp_path / f"{name}.json")
+    parts = {part.name: part for part in lab_results.PARTS}
+    found = lab_results.read(parts["bias"], tmp_path)
+    assert lab_results.notes(found, "w") == [ORIGIN.line()]
+    (told,) = lab_results.notes(found, "v")
+    assert told == f"Measured on other weights (w) than those on this page. {ORIGIN.line()}"
+    found = lab_results.read(parts["probe"], tmp_path)
+    assert lab_results.notes(found, "w") == [
+        f"demo: {ORIGIN.line()}",
+        f"&lt;b&gt;, not the weights of this page: {OTHER.line()}",
+    ]
+
+
+def test_models_stand_in_one_chart_with_raw_patches(results):
+    figure = lab_results.of_probe(results["probe"]).figure
+    for target in probe.TARGETS:
+        chart = figure.split(f"<h4>Accuracy of the {target} on 3 test images")[1].split("<h4>")[0]
+        labels = re.findall("<span>([^<]+)</span><span class", chart)
+        of_feature = ["demo (grid)", "&lt;b&gt; (sequence)", "raw patches"]
+        expected = [f"{feature}, {name}" for feature in probe.FEATURES for name in of_feature]
+        assert labels == expected
+        pairs = figure.split(f"the tick is 0 ({target})")[1].split("<h4>")[0]
+        for name in ("demo − raw patches", "&lt;b&gt; − raw patches", "&lt;b&gt; − demo"):
+            assert pairs.count(f", {name}</span>") == len(probe.FEATURES)
+    assert figure.count(": edge</span>") == figure.count(": centre</span>") == 24
 
 
 def test_a_chart_stands_on_its_numbers():

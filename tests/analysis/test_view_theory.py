@@ -2,6 +2,7 @@
 
 import json
 import math
+from html import escape
 
 import pytest
 import torch
@@ -19,11 +20,12 @@ from analysis.view import theory_results, theory_table
 from analysis.view.crop import Accepted
 from analysis.view.engine import Engine
 from analysis.view.lab_results import read
+from analysis.view.questions import answer
 from tatok.bench import Cost
 from tatok.images import to_pil
 
 ORIGIN = Provenance("c", "w", 7, None, Data("l.txt", "s", 3), 0, "e", "d", "t", "python")
-ASKED = {"k": 4, "serial": 3, "subject": {"kind": "example", "name": "one"}}
+ASKED = {"epsilon": 0.05, "k": 4, "estimator": "rate", "policy": "dtf", "box": None, "serial": 3}
 
 
 @pytest.fixture
@@ -32,14 +34,16 @@ def rates():
 
 
 @pytest.fixture
-def examples(tmp_path):
-    to_pil(pictures(1)).save(tmp_path / "one.png")
+def files(tmp_path):
+    to_pil(pictures(1, size=48)).save(tmp_path / "one.png")
     to_pil(torch.ones(1, 3, 32, 32)).save(tmp_path / "white.png")
     return {name: tmp_path / f"{name}.png" for name in ("one", "white")}
 
 
-def ask(rates, examples, accepted=None, **changes):
-    reply = tab.answer(rates, examples, accepted, ASKED | changes)
+def ask(rates, path, **changes):
+    """As the page asks about the picture of its session."""
+    asked = ASKED | {"picture": "id"} | changes
+    reply = answer(rates.engine, Accepted(str(path), "id"), asked, rates.serve)
     json.dumps(reply, allow_nan=False)
     return reply
 
@@ -47,10 +51,11 @@ def ask(rates, examples, accepted=None, **changes):
 # --- live ------------------------------------------------------------------------------------
 
 
-def test_the_reply_is_demand_at_every_target(rates, examples):
-    x = rates.engine.square(str(examples["one"]), None).x
+@pytest.mark.parametrize("box", [None, [3, 0, 40]])
+def test_the_reply_is_demand_at_every_target(rates, files, box):
+    x = rates.engine.square(str(files["one"]), box and tuple(box)).x
     for k in (0, 6):
-        reply = ask(rates, examples, k=k)
+        reply = ask(rates, files["one"], k=k, box=box)
         found = theory.demand(rates.engine.model, x, (tab.TARGETS[0], 20.0, tab.TARGETS[-1]), k)
         for d, i in zip(found, (0, tab.TARGETS.index(20.0), -1), strict=True):
             assert reply["rate"][i] == pytest.approx(d.rate)
@@ -59,51 +64,23 @@ def test_the_reply_is_demand_at_every_target(rates, examples):
             assert max(0, reply["water"][i] - reply["water_G"]) == pytest.approx(d.minimum_water)
         assert reply["capacity"] == 16 * 6 and reply["serial"] == 3 and reply["k"] == k
         assert reply["psnr_G"] == pytest.approx(10 * math.log10(4 / found[0].D_G))
-    assert ask(rates, examples, k=0)["D_G"] != ask(rates, examples, k=6)["D_G"]
+    assert ask(rates, files["one"], k=0)["D_G"] != ask(rates, files["one"], k=6)["D_G"]
 
 
 def test_targets_are_even_tenths():
     assert (tab.TARGETS[0], tab.TARGETS[-1], len(set(tab.TARGETS))) == (5.0, 40.0, 176)
 
 
-def test_a_flat_picture_needs_nothing(rates, examples):
-    reply = ask(rates, examples, subject={"kind": "example", "name": "white"})
+def test_a_flat_picture_needs_nothing(rates, files):
+    reply = ask(rates, files["white"])
     assert set(reply["rate"]) == set(reply["water"]) == {0.0}
 
 
-def test_an_upload_is_served_to_its_own_session_only(rates, examples):
-    accepted = Accepted(str(examples["one"]), "abc")
-    subject = {"kind": "upload", "name": "abc"}
-    assert ask(rates, {}, accepted, subject=subject)["rate"] == ask(rates, examples)["rate"]
-    for other in (None, Accepted(str(examples["one"]), "x")):
-        assert "choose it again" in ask(rates, {}, other, subject=subject)["error"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"k": 7},
-        {"k": -1},
-        {"k": True},
-        {"k": 2.0},
-        {"k": None},
-        {"subject": None},
-        {"subject": {"kind": "example", "name": "../one"}},
-        {"subject": {"kind": "example", "name": ["one"]}},
-        {"subject": {"kind": "upload", "name": "/etc/passwd"}},
-        {"subject": {"kind": "<b>"}},
-    ],
-)
-def test_hostile_questions_get_one_sentence(rates, examples, change):
-    reply = ask(rates, examples, **change)
+@pytest.mark.parametrize("change", [{"k": 7}, {"k": None}, {"box": [0, 0]}, {"box": [0, 0, 10**9]}])
+def test_hostile_questions_get_one_sentence(rates, files, change):
+    reply = ask(rates, files["one"], **change)
     assert set(reply) == {"serial", "error"} and reply["serial"] == 3
     assert reply["error"].endswith(".") and "/" not in reply["error"]
-
-
-@pytest.mark.parametrize("wanted", [None, [], "x", {"serial": "<"}])
-def test_what_is_no_question_is_refused(rates, wanted):
-    reply = tab.answer(rates, {}, None, wanted)
-    assert reply["serial"] is None and reply["error"]
 
 
 # --- the paper's table -----------------------------------------------------------------------
@@ -151,7 +128,9 @@ def test_our_tokenizers_rows_carry_their_label(tmp_path):
     )
     use = CodebookUse("patch", 64, 48, 0.5, 20.0)
     save(theory_table.Evaluated(rows, (use,), ORIGIN), tmp_path / "evaluate.json")
-    html = theory_table.OWN["evaluate"](tmp_path)
+    html = theory_table.OWN["evaluate"](tmp_path, "w")
+    assert "other weights" not in html and escape(ORIGIN.line()) in html
+    assert "other weights (w) than" in theory_table.OWN["evaluate"](tmp_path, "page")
     assert "rFD (&lt;Lite0&gt;, N=3)" in html and "12.30" in html and "4 + 16.0" in html
     assert "all &lt;patches&gt;" in html and "no features" not in html
 
@@ -187,6 +166,7 @@ def test_both_files_are_shown(measured):
     html = theory_results.of_theory(result).figure
     gain = next(f for f in result.floors if f.k == 4).gain
     assert f"{gain.value:.2f}" in html and "chance" not in html
+    assert all(f"{floor.bits:,.0f} bits" in html for floor in result.floors)
     assert f"{100 * result.demands[1].share_beyond:.0f} %" in html
 
 
@@ -197,10 +177,13 @@ def test_measurements_say_what_they_measured(measured):
         for fingerprint in ("w", "other")
         for _, _, name, kind, tell in theory_results.CLAIMS
     ]
-    assert all("on these weights" in text for text in told[:3])
-    assert all("on other weights" in text for text in told[3:])
+    assert not any("other weights" in text for text in told[:3])
+    assert all("other weights (w) than those on this page" in text for text in told[3:])
+    assert all(escape(ORIGIN.line()) in text for text in told)
     none = result.floors[0]
     assert f"{none.mse.value:.4f}" in told[0] and "above the infimum" in told[0]
+    for floor in result.floors:
+        assert f"{floor.bits:,.0f} bits" in told[1]
     assert "kept patches, given G 0.200" in told[2]
 
 
@@ -226,6 +209,6 @@ def test_missing_and_damaged_files_show_a_sentence_with_the_command(tmp_path):
     assert "There is no theory.json" in texts[0] and "python -m analysis theory" in texts[0]
     assert "damaged" in texts[2] and "--train" in texts[2] and "<script>" not in texts[2]
     with pytest.raises(Exception, match="There is no evaluate.json") as error:
-        theory_table.OWN["evaluate"](tmp_path)
+        theory_table.OWN["evaluate"](tmp_path, "w")
     sentence = theory_table.missing(error.value, "evaluate")
     assert "python -m analysis evaluate" in sentence

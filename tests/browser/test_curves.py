@@ -17,11 +17,12 @@ from playwright.sync_api import expect
 from pydantic import TypeAdapter
 
 from analysis import paper
+from analysis.codecs import sentences
 from analysis.extractors import Lite0
 from analysis.figure_csv import to_csv
 from analysis.metrics import rfd_label
 from analysis.own_pictures import CHUNK, read_album, short_plan
-from analysis.results import Experiment, load, path_of
+from analysis.results import Experiment, load, path_of, save
 from analysis.runner import Runner
 from tatok.images import to_pil
 
@@ -120,11 +121,10 @@ def test_axes_are_chosen(tab, results):
     for field, option in (("axis", "bits per pixel"), ("measure", "PSNR, dB")):
         tab.locator(f"#curves-{field} input").click()
         tab.get_by_role("option", name=option).click()
-    points = load(Experiment, path_of("epsilon", results)).series[0].points
-    shown = drawn(tab, "PSNR, dB")
-    (trace,) = (trace for name, trace in shown["traces"].items() if name.startswith("DTF"))
-    assert trace["x"] == [p.bits_per_pixel for p in points]
-    assert trace["y"] == [p.psnr.value for p in points]
+    series = load(Experiment, path_of("epsilon", results)).series[0]
+    trace = drawn(tab, "PSNR, dB")["traces"][series.name]
+    assert trace["x"] == [p.bits_per_pixel for p in series.points]
+    assert trace["y"] == [p.psnr.value for p in series.points]
 
 
 def test_the_mark_follows_the_tab_tokenize(tab):
@@ -145,6 +145,23 @@ def test_what_was_not_measured_names_its_command(tab):
     expect(line).to_contain_text("python -m analysis codecs --data DIR")
     expect(tab.locator("#curves-plot")).to_be_hidden()
     expect(tab.locator('#curves-made [data-save="csv"]')).to_be_hidden()
+
+
+def test_where_each_coder_wins_stands_beside_the_figure(tab, results):
+    result = small_results.codecs()
+    save(result, path_of("codecs", results))
+    try:
+        choose_figure(tab, "JPEG", "PSNR, dB")
+        words = tab.locator("#curves-words")
+        for told in (*sentences(result, "file"), *sentences(result, "payload")):
+            expect(words).to_contain_text(told)
+        tab.locator("#curves-measure input").click()
+        tab.get_by_role("option", name=result.distance_label).click()
+        drawn(tab, result.distance_label)
+        tab.locator("#curves-which").get_by_text("Fig. 4").click()
+        expect(words).to_be_empty()
+    finally:
+        path_of("codecs", results).unlink()
 
 
 def test_a_damaged_file_is_one_sentence(tab, results):

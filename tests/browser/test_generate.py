@@ -23,6 +23,8 @@ from tatok.images import to_pil
 
 VIEW = "#generate-view "
 STEPS = 5
+NO_CLASS = "Without a class there is nothing to be guided to."
+AT_ONCE = "With so few steps, all tokens of a kind are drawn at once."
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +265,38 @@ def test_variation_and_interpolation(tab):
         ]
     assert list(steps.values()) == [[{False}, {True}], [{True}, {False}], [{False}, {True}]]
     assert tab.locator(VIEW + ".name small").all_inner_texts() == ["t = 0.00", "t = 1.00"]
+
+
+def test_what_changes_nothing_is_off_and_says_why(tab):
+    knobs = {
+        name: tab.locator(f"#generate-{name}")
+        for name in ("guidance", "guidance-schedule", "schedule", "choice-temperature")
+    }
+
+    def check_off(**why) -> None:
+        for name, knob in knobs.items():
+            sentence = why.get(name.replace("-", "_"))
+            field = expect(knob.locator("input").first)
+            field.to_be_enabled() if sentence is None else field.to_be_disabled()
+            expect(knob).to_contain_text(sentence or "")
+        for sentence in (NO_CLASS, AT_ONCE):
+            if sentence not in why.values():
+                expect(tab.get_by_text(sentence)).to_have_count(0)
+
+    tab.get_by_role("button", name="More").click()
+    check_off()
+    set_slider(tab, "generate-steps", 2)
+    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE)
+    set_slider(tab, "generate-guidance", 1)
+    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE, guidance_schedule="Guidance 1 is none")
+    set_slider(tab, "generate-guidance", 2)
+    choose_mode(tab, "a picture's patches")  # the class is "no class" now
+    check_off(guidance=NO_CLASS, guidance_schedule=NO_CLASS)
+    tab.locator("#generate-class input").click()
+    tab.get_by_role("option", name="cat").click()
+    check_off()
+    generate(tab)
+    assert settings_of(tab)["settings"]["guidance"] == 2
 
 
 def test_an_upload_and_a_damaged_file(tab, tmp_path):

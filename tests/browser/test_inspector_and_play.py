@@ -23,6 +23,11 @@ from tatok.entropy import ESTIMATORS
 
 LOOKED = "#inspector details[open]:not(.waiting)"
 LEVELS = 127.5**2
+KEPT = """(keep) => {  // what the panel shows of these patches
+  const canvas = document.createElement("canvas"), { Panels, shown: { map } } = Studio;
+  Panels.paint(canvas, Panels.kept(map.words, map.patch, Uint8Array.from(keep)));
+  return canvas.toDataURL();
+}"""
 
 
 def rows(tab, table: str) -> list[list[str]]:
@@ -150,11 +155,13 @@ def test_play_shows_decoded_frames_and_saves_them(tab, engine, tmp_path):
     slider = section.locator("input[type=range]")
     image = section.locator('[data-panel="image"]')
     seen = set()
-    for at in (0, 7, 20, len(frames) - 1):
+    for at in (0, 7, 36, len(frames) - 1):  # the third is beyond the patches with H > 0
         slider.fill(str(at))
         n = strides(M)[at]
         expect(label).to_have_text(f"k + n = 16 + {n}, {frames[at].psnr:.2f} dB")
         seen.add(image.evaluate("(c) => c.toDataURL()"))
+        kept = section.locator('[data-panel="kept"]').evaluate("(c) => c.toDataURL()")
+        assert kept == tab.evaluate(KEPT, frames[at].keep.int().tolist())
     assert len(seen) == 4
     section.get_by_role("button", name="Make a GIF").click()
     link = section.get_by_role("link")

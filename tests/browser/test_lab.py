@@ -127,9 +127,11 @@ def test_a_set_runs_with_progress_and_is_tested(tab):
     verdicts = tab.locator('#lab [data-text="set-verdict"] li').all_inner_texts()
     assert [verdict.split(":")[0] for verdict in verdicts] == list(ESTIMATORS)
     for row, verdict in enumerate(verdicts):
-        found = cells(tab, "set", row)
-        p = 0.0 if found[2].startswith("<") else float(found[2])
-        assert ("no edge bias" in verdict) == (p >= 0.05)
+        counted, N, columns, p = cells(tab, "set", row)[:4]
+        value, p = columns.split(" (")[0], 0.0 if p.startswith("<") else float(p)
+        assert counted == "24 of 24" and f", {value} (chance 12.5 %" in verdict
+        assert ("no difference shown" in verdict) == (p >= 0.05)
+        assert f"with N = {N}" in verdict
 
 
 def test_rolling_can_be_stopped(tab):

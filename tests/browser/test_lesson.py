@@ -9,8 +9,11 @@ from browser.tokenize_tab import SLOW, settled, state
 from PIL import Image
 from playwright.sync_api import expect
 
+from analysis.bias import Share
 from analysis.decomposition import FACTORS
+from analysis.results import Estimate
 from analysis.view.files import source
+from analysis.view.lab_results import edges_said
 
 CLAIM, SEEN, WHICH = (f'#lab [data-text="lesson-{name}"]' for name in ("claim", "seen", "which"))
 MEASURING = "Measuring …"
@@ -90,7 +93,8 @@ def test_what_is_seen_is_what_the_lab_shows(tab):
         N, columns, _, chance = shown.all_inner_texts()[:4]
         expect(tab.locator(SEEN)).to_contain_text(f"By residual at ε = {epsilon}, ")
         expect(tab.locator(SEEN)).to_contain_text(f"of the {N} kept patches")
-        expect(tab.locator(SEEN)).to_contain_text(f"{columns}, by chance {chance}.")
+        most = f"at most {100 * 32 / int(N):.1f} % with N = {N}."  # 16 × 16 patches
+        expect(tab.locator(SEEN)).to_contain_text(f"{columns}, by chance {chance}, {most}")
 
 
 def test_a_set_is_run_from_the_lesson(tab):
@@ -99,9 +103,10 @@ def test_a_set_is_run_from_the_lesson(tab):
     expect(tab.locator('#lab [data-run="set"]')).to_be_focused()
     tab.keyboard.press("Enter")
     expect(tab.locator(SEEN)).to_have_text(MEASURING)
-    expect(tab.locator(SEEN)).to_contain_text("24 pictures each. noise: ", timeout=2 * SLOW)
-    columns = tab.locator('#lab [data-table="set"] tr.chosen td').nth(1).inner_text()
-    assert f"outer columns {columns} of the kept" in measured(tab)
+    told = "By residual. Set noise, 24 of 24 pictures: "
+    expect(tab.locator(SEEN)).to_contain_text(told, timeout=2 * SLOW)
+    counted, _, columns = tab.locator('#lab [data-table="set"] tr.chosen td').all_inner_texts()[:3]
+    assert counted == "24 of 24" and f", {columns.split(' (')[0]} (chance" in measured(tab)
     field(tab, "epsilon").fill("0.4")
     assert measured(tab).startswith("Nothing is measured yet")
 
@@ -201,15 +206,16 @@ const LIMITS = {limits};
 const [props, element, Share, courier] = [{props}, document.body, {{}}, () => {{}}];
 {scripts}
 const Studio = {{ Selection, Panels, Colour, Format, Share, courier, LIMITS }};
-window.seen = (() => {{ {lab}
-return (step, live) => STEPS[step - 1].seen({{ change: {{ kind: "positions" }}, sets: {{}}, running: null, ...live,
-  settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }}); }})();
+window.lab = (() => {{ {lab}
+const seen = (step, live) => STEPS[step - 1].seen({{ change: {{ kind: "positions" }}, sets: {{}}, running: null, ...live,
+  settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }});
+return {{ seen, edgesSaid, setVerdict }}; }})();
 """  # noqa: E501
 
 
 @pytest.fixture(scope="module")
-def says(browser):
-    """What a step says of numbers that are passed: (step, live) -> the sentence or None."""
+def scripts(browser):
+    """A page with nothing but the lab's functions, as `lab`."""
     row = {"estimator": "code", "rule": "subtract", "count": 9, "gain": "-0.10", "fd_change": "2.0"}
     script = SCOPE.format(
         limits=json.dumps({"examples": [], "defaults": {"k": 2}}),
@@ -227,8 +233,15 @@ def says(browser):
     )
     page = browser.new_page()
     page.add_script_tag(content=script)
-    yield lambda step, **live: page.evaluate("([step, live]) => seen(step, live)", [step, live])
+    yield page
     page.close()
+
+
+@pytest.fixture
+def says(scripts):
+    """What a step says of numbers that are passed: (step, live) -> the sentence or None."""
+    call = "([step, live]) => lab.seen(step, live)"
+    return lambda step, **live: scripts.evaluate(call, [step, live])
 
 
 def map_of(*rows):
@@ -245,31 +258,60 @@ def test_the_first_step_says_whether_it_is_the_papers_bias(says):
     edges, middle = says(1, look=EDGES), says(1, look=MIDDLE)
     assert "6 of the 6 kept patches lie in the two outer columns: 100.0 %" in edges
     assert "by chance 50.0 %" in edges
-    assert edges.count("the paper’s edge bias") == 1 and "not" not in edges
-    assert "0 of the 6 kept patches" in middle and "this is not the paper’s edge bias" in middle
+    assert "(2.00 × chance), as in the paper’s Fig. 8." in edges and "unlike" not in edges
+    assert "0 of the 6 kept patches" in middle and "unlike the paper’s Fig. 8." in middle
     assert "nothing to choose by" in says(1, look=ZERO)
     assert "all 16 patches are kept" in says(1, look=EDGES, settings={"epsilon": 0})
     assert "too few" in says(1, look=EDGES, settings={"epsilon": 0.9})
     assert says(1, look=None) is None
 
 
-def test_the_second_step_compares_sets(says):
-    def one(H, p, value):
-        kept = [2.0 * (h > 1) for h in H["entropy"]]
-        share = {"value": value, "low": value, "high": value, "chance": 0.5, "p": p}
-        return {"code": {"kept": kept, "shares": [share, share]}}
+def placed(H, p, value, n=24, count=6.0):
+    """The placement of a set of 24 pictures that keep the high places of H, by `code` alone."""
+    kept = [2.0 * (h > 1) for h in H["entropy"]]
+    share = {"value": value, "low": value, "high": value, "chance": 0.5, "p": p}
+    return {
+        "code": {
+            "n": n,
+            "left_out": 24 - n,
+            "count": count,
+            "kept": kept,
+            "shares": [share, share],
+        }
+    }
 
-    edges, middle = one(EDGES, 0.01, 1.0), one(MIDDLE, 0.2, 0.0)
-    assert "the paper’s edge bias" in says(2, sets={"noise": edges})
-    assert "run it to compare" in says(2, sets={"noise": edges})
+
+def test_the_second_step_compares_sets(says):
+    edges, middle = placed(EDGES, 0.01, 1.0), placed(MIDDLE, 0.2, 0.0, n=8)
+    told = says(2, sets={"noise": edges})
+    assert "Set noise, 24 of 24 pictures: surely more than chance at the edges, 100.0 %" in told
+    assert "run it to compare" in told
     told = says(2, sets={"noise": edges, "colours": middle})
-    assert "no edge bias shown" in told
+    assert "Set colours, 8 of 24 pictures: no difference shown, 0.0 %" in told
     same = says(2, sets={"noise": edges, "colours": edges})
     assert same.endswith("The same place stands out each time.")
-    rows = one(map_of((3, 3, 3, 3), *[(1, 1, 1, 1)] * 3), 0.01, 0.5)
+    rows = placed(map_of((3, 3, 3, 3), *[(1, 1, 1, 1)] * 3), 0.01, 0.5)
     told = says(2, sets={"noise": edges, "colours": rows})
     assert told.endswith("not the same place that stands out each time.")
     assert says(2, sets={}, running="set") is None
+
+
+def test_one_picture_is_no_test(says, scripts):
+    alone = placed(EDGES, None, 1.0, n=1)
+    told = says(2, sets={"colours": alone})
+    assert "Set colours, 1 of 24 pictures: one picture: no test, 100.0 % (chance 50.0 %)" in told
+    (verdict,) = scripts.evaluate("(placements) => lab.setVerdict(placements)", alone)
+    assert verdict.startswith("code: one picture: no test, 100.0 % (chance 50.0 %); kept most in")
+    assert "p <" not in told + verdict and "surely" not in told + verdict
+
+
+@pytest.mark.parametrize("p", [None, 0.0001, 0.001, 0.0312, 0.05, 0.7])
+@pytest.mark.parametrize(("value", "count"), [(0.3, 5.2), (0.61, 13.4), (0.5, 15.5), (0.9, 8.0)])
+def test_the_browser_says_of_the_edges_what_the_result_files_show(scripts, p, value, count):
+    share = {"value": value, "chance": 0.125, "p": p}
+    told = scripts.evaluate("([share, count]) => lab.edgesSaid(share, count)", [share, count])
+    share = Share("columns", Estimate(value), 0.125, p)
+    assert told == edges_said(share, count, GRID**2)
 
 
 def test_the_fourth_step_tells_gone_from_stays(says):

@@ -1,7 +1,9 @@
 """The tab Theory as a visitor handles it, beside what Python says it must show."""
 
+import math
+
 import pytest
-from browser.tokenize_tab import PICTURES, SLOW, put, settled
+from browser.tokenize_tab import PICTURES, SLOW, put, settled, state
 from conftest import pictures
 from playwright.sync_api import expect
 
@@ -9,7 +11,8 @@ from analysis.theory import demand
 from analysis.view.theory import TARGETS
 from tatok.images import to_pil
 
-HANDLE = "#theory .handle"
+HANDLE = '#theory [data-handle="D0"]'
+REACHED = '#theory [data-handle="DG"]'
 
 
 def opened(page):
@@ -24,9 +27,9 @@ def tab(page):
     return opened(page)
 
 
-def expect_numbers(tab, engine, psnr, k, picture=PICTURES[0]) -> None:
+def expect_numbers(tab, engine, psnr, k, picture=PICTURES[0], box=None) -> None:
     """The table tells what `demand` finds."""
-    found = demand(engine.model, engine.square(str(picture), None).x, [psnr], k)[0]
+    found = demand(engine.model, engine.square(str(picture), box).x, [psnr], k)[0]
     expected = [
         (found.rate, found.water),
         (found.rate_G, found.water_G),
@@ -66,9 +69,9 @@ def test_keys_move_the_target(tab, engine):
     expect_numbers(tab, engine, TARGETS[-1], config.k)
 
 
-def grip(tab) -> tuple[float, float]:
-    tab.locator("#theory .grip").scroll_into_view_if_needed()
-    box = tab.locator("#theory .grip").bounding_box()
+def grip(tab, handle=HANDLE) -> tuple[float, float]:
+    tab.locator(f"{handle} .grip").scroll_into_view_if_needed()
+    box = tab.locator(f"{handle} .grip").bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
@@ -102,33 +105,94 @@ def test_a_finger_drags_the_target_on_a_phone(open_page):
     assert float(phone.locator(HANDLE).get_attribute("aria-valuenow")) > before
 
 
+def expect_assumed(tab, engine, psnr) -> None:
+    """The table tells R, α and T at D0 for a D_G of `psnr` dB that nobody measured."""
+    config = engine.model.config
+    x = engine.square(str(PICTURES[0]), None).x
+    at_D0, at_DG = demand(engine.model, x, [config.target_psnr, psnr], config.k)
+    rows = tab.locator("#theory tbody tr")
+    for j, name in enumerate(("rate", "water")):
+        R, R_G = getattr(at_D0, name), getattr(at_DG, name)
+        expect(rows.nth(0).locator("td").nth(j)).to_have_text(f"{R:,.0f} bits")
+        expect(rows.nth(1).locator("td").nth(j)).to_have_text(f"{R_G:,.0f} bits")
+        assert float(rows.nth(2).locator("td").nth(j).inner_text()) == pytest.approx(
+            R_G / R, rel=6e-3
+        )
+        expect(rows.nth(3).locator("td").nth(j)).to_have_text(f"{max(0.0, R - R_G):,.0f} bits")
+    told = tab.locator('#theory [data-text="what-if"]')
+    expect(told).to_contain_text(f"What if G alone reached {psnr:.1f} dB?")
+    measured = 10 * math.log10(4 / at_D0.D_G)
+    expect(told).to_contain_text(f"measured is {measured:.1f} dB, with k = {config.k}.")
+
+
+def test_another_g_is_a_what_if(tab, engine):
+    """D_G by pointer and keys; back by the button, and by another k."""
+    config = engine.model.config
+    told = tab.locator("#theory .what-if")
+    expect(told).to_be_hidden()
+    x, y = grip(tab, REACHED)
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.mouse.move(x - 40, y, steps=4)
+    tab.mouse.up()
+    expect(told).to_be_visible()
+    assumed = float(tab.locator(REACHED).get_attribute("aria-valuenow"))
+    assert assumed in TARGETS and grip(tab, REACHED)[0] == pytest.approx(x - 40, abs=4)
+    expect_assumed(tab, engine, assumed)
+    tab.keyboard.press("ArrowRight")
+    expect_assumed(tab, engine, TARGETS[TARGETS.index(assumed) + 1])
+    tab.keyboard.press("End")
+    expect(tab.locator('#theory [data-text="verdict"]')).to_contain_text("T = 0")
+    expect(tab.locator(HANDLE)).to_have_attribute("aria-valuenow", f"{config.target_psnr:g}")
+    told.get_by_role("button").click()
+    expect(told).to_be_hidden()
+    expect_numbers(tab, engine, config.target_psnr, config.k)
+    tab.locator(REACHED).press("Home")
+    expect(told).to_be_visible()
+    tab.locator('#theory [data-name="k"]').fill("2")
+    expect(told).to_be_hidden()
+    expect_numbers(tab, engine, config.target_psnr, 2)
+
+
 def test_k_and_the_picture_can_be_changed(tab, engine):
     target = engine.model.config.target_psnr
     tab.locator('#theory [data-name="k"]').fill("0")
     expect_numbers(tab, engine, target, 0)
-    tab.locator('#theory [data-name="picture"]').select_option(PICTURES[3].stem)
+    tab.locator('#theory [data-name="example"]').select_option(PICTURES[3].stem)
     expect_numbers(tab, engine, target, 0, PICTURES[3])
+    assert state(tab)["example"] == PICTURES[3].stem  # of the whole page
     for scale in ("log", "linear"):
         tab.locator('#theory [data-name="scale"]').select_option(scale)
         assert "NaN" not in tab.locator("#theory svg.rate").inner_html()
-    tab.locator('#theory [data-name="picture"]').select_option("white")
+    tab.locator('#theory [data-name="example"]').select_option("white")
     expect(tab.locator('#theory [data-text="verdict"]')).to_contain_text("of one colour")
     assert "NaN" not in tab.locator("#theory .theory").inner_html()
 
 
-def test_an_upload_is_drawn(tab, engine, tmp_path):
-    path = tmp_path / "mine & <b>.png"
-    to_pil(pictures(1, size=engine.model.config.image_size)).save(path)
-    tab.locator("#theory-upload input[type=file]").set_input_files(path)
-    expect(tab.locator('#theory [data-name="picture"] option:checked')).to_contain_text("Yours:")
-    expect_numbers(tab, engine, engine.model.config.target_psnr, engine.model.config.k, path)
-
-
-def test_the_tab_begins_with_the_picture_of_the_tab_tokenize(page, engine):
+def test_the_picture_is_that_of_the_tab_tokenize(page, engine):
     settled(page)
     put(page, example=PICTURES[2].stem, k=3, target_psnr=24)
     opened(page)
     expect_numbers(page, engine, 24.0, 3, PICTURES[2])
+
+
+def test_so_it_is_for_an_upload_and_its_crop(page, engine, tmp_path):
+    target, k = engine.model.config.target_psnr, engine.model.config.k
+    path = tmp_path / "mine & <b>.png"
+    to_pil(pictures(1, size=200)).save(path)
+    settled(page)
+    page.locator("#upload input[type=file]").set_input_files(path)
+    page.wait_for_function("Studio.settings.example === null && Studio.settings.picture !== null")
+    opened(page)
+    expect(page.locator('#theory [data-name="example"] option:checked')).to_have_text("Yours")
+    expect_numbers(page, engine, target, k, path)
+    page.get_by_role("tab", name="Tokenize", exact=True).click()
+    put(page, box=[8, 0, 120])
+    settled(page)
+    opened(page)
+    expect_numbers(page, engine, target, k, path, (8, 0, 120))
+    page.locator('#theory [data-name="example"]').select_option(PICTURES[1].stem)
+    expect_numbers(page, engine, target, k, PICTURES[1])
 
 
 def test_any_two_axes(tab):

@@ -9,20 +9,36 @@ from conftest import pictures, random_model
 from tatok import __main__ as cli
 from tatok import bench, config, load_image
 from tatok.images import to_pil
+from tatok.sampling import SamplingOptions, still_masked
 
 
 def by_hand(total):
-    """Multiply-adds of the blocks' linear maps: `demo` size, 8 steps, 3 of them for the globals."""
+    """Multiply-adds of the blocks: `demo` size, 8 steps, 3 of them for the globals, and the pair.
+
+    Linear maps 12 D² a token, attention's two products D a pair of tokens each.
+    """
     k, N = bench.split(total)
-    per_token = 8 * 12 * 256 * 256
-    return 2 * per_token * (3 * (1 + k) + 5 * (1 + k + N))
+    blocks = lambda T: 8 * (12 * 256 * 256 * T + 2 * 256 * T * T)  # noqa: E731
+    return 2 * (3 * blocks(1 + k) + 5 * blocks(1 + k + N))
+
+
+def logits_by_hand(total):
+    """K D for every token that is still masked at a step, of the pair."""
+    k, N = bench.split(total)
+    masked = lambda L, T: sum(L if t == 1 else left(L, t - 1, T) for t in range(1, T + 1))  # noqa: E731
+    return 2 * 4096 * 256 * (masked(k, 3) + masked(N, 5))
+
+
+def left(L, t, T):
+    return int(still_masked(torch.tensor([L]), t, T, SamplingOptions().schedule))
 
 
 @pytest.mark.parametrize("total", [57, 569])
-def test_counted_work_is_the_linear_maps_and_what_else_there_is(total):
+def test_counted_work_is_what_is_worked_out_by_hand(total):
     counted = bench.measure("demo", "", total, batch=1, steps=8, device="cpu").multiply_adds
-    # logits, attention's own products and the places
-    assert 1.05 < counted / by_hand(total) < 1.9
+    rest = counted - by_hand(total) - logits_by_hand(total)
+    places = 441 * (4 * 128**2 + 2 * 128 * (1 + bench.split(total)[0]) + 8 * 128**2 + 128 * 442)
+    assert rest == pytest.approx(places, rel=0.2)  # the head's keys and values, and its small ends
 
 
 def test_command_prints_every_length_of_every_size(monkeypatch, capsys, tmp_path):
@@ -37,7 +53,8 @@ def test_command_prints_every_length_of_every_size(monkeypatch, capsys, tmp_path
         "--tokenizer", str(tmp_path), "--pictures", str(tmp_path),
     ])  # fmt: skip
     cli.main()
-    head, *lines = capsys.readouterr().out.splitlines()
+    head, own, *lines = capsys.readouterr().out.splitlines()
+    assert own == f"DTF's mean: k + N of 1 pictures at epsilon = 0.05 by {tmp_path}, M = 16"
     threads = torch.get_num_threads()
     assert head.startswith(f"2 steps, guidance pair, batch 1, fp32, cpu, {threads} threads")
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]

@@ -124,7 +124,7 @@ def test_generate_goes_on_from_a_token_file(both, capsys, monkeypatch):
         (["--label", "zebra"], "There is no class 'zebra'; there are a, b."),
         (["--count", "17"], "count must be whole numbers in 0..16."),
         (["-n", "0"], "-n must lie in 1..64, not 0."),
-        (["--steps", "0"], "steps must be at least 1"),
+        (["--steps", "0"], "steps must be a whole number from 1"),
         (["--epsilon", "1"], "epsilon must lie in [0, 1)"),
         (["--globals-of", "other.tatok"], "made with other weights"),
         (["--patches-of", "photo.png"], "This is not a .tatok file."),

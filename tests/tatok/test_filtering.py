@@ -76,7 +76,7 @@ def test_policies_keep_exactly_n():
     M = 37
     N = torch.arange(M + 1)
     masks = {
-        "random": filtering.random(M, N, torch.Generator().manual_seed(0)),
+        "random": filtering.random(M, N, [torch.Generator()] * len(N)),
         "uniform": filtering.uniform(M, N),
         "first": filtering.first(M, N),
         "last": filtering.last(M, N),
@@ -94,7 +94,9 @@ def test_policies_keep_exactly_n():
 
 def test_random_is_uniform_and_seeded():
     N = torch.full((4000,), 3)
-    draw = lambda seed: filtering.random(8, N, torch.Generator().manual_seed(seed))  # noqa: E731
+    draw = lambda seed: filtering.random(  # noqa: E731
+        8, N, [torch.Generator().manual_seed(seed)] * len(N)
+    )
     assert (draw(1) == draw(1)).all() and (draw(1) != draw(2)).any()
     assert (draw(1).float().mean(0) - 3 / 8).abs().max() < 0.04
 

@@ -332,6 +332,34 @@ def test_place_loss_is_a_cross_entropy_of_shares(model):
     assert {"val_0.25", "val_1", "val_globals", "val_place", "N", "N_true"} <= set(row)
 
 
+def test_in_sequence_a_token_has_lost_its_place():
+    tokenizer = random_model(layout="sequence")
+    model, c = random_generator(tokenizer), canvas()
+    elsewhere = dataclasses.replace(c, places=torch.where(c.real, 15 - c.places, c.places))
+    assert torch.equal(model(c), model(elsewhere))
+    grid = random_generator(random_model())
+    assert not torch.equal(grid(c), grid(elsewhere))
+
+
+@pytest.mark.parametrize("labels", [[], ["d"], [3], [1.5], torch.tensor([5])])
+def test_labels_that_are_none_are_refused(model, labels):
+    with pytest.raises(ValueError):
+        model.labels(labels)
+
+
+def test_labels_may_be_tensors_and_counts_must_fit(model):
+    import numpy
+
+    assert model.labels(torch.tensor([0, 1])).tolist() == [0, 1]
+    assert model.labels([numpy.int64(1), None]).tolist() == [1, len(model.config.classes)]
+    for count in ([1, 2, 3], 1.0, -1, 17):
+        with pytest.raises(ValueError, match="count"):
+            model.sample(["a", "b"], count=count)
+    for wrong in ({"steps": 8.0}, {"seed": 1.5}, {"steps": 0}):
+        with pytest.raises(ValueError, match="whole number"):
+            SamplingOptions(**wrong)
+
+
 def test_paper_size_is_177_million():
     with torch.device("meta"):
         made = MaskGIT(

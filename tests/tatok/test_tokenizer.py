@@ -1,17 +1,20 @@
 """The chain encode -> select -> quantize -> decode: what may and what may not change its result."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import KINDS, TINY, pictures, random_model
 
 from tatok import SIZES, TaTok, TokenizerConfig
+from tatok.config import ESTIMATOR_NAMES
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES, Correction
 from tatok.tokens import place_bits
 from tatok.transformer import patchify, unpatchify
 
+ROOT = Path(__file__).parents[2]
 COMBINATIONS = [(e, p) for e in ESTIMATORS for p in POLICIES]
 
 
@@ -52,9 +55,18 @@ def test_defaults_are_the_checkpoints_own(model):
     assert torch.equal(model.select(encoding).keep, model.select(encoding, 0.05).keep)
 
 
+@pytest.fixture(params=[*KINDS, "trained"])
+def any_model(request):
+    """A tiny random model of each kind, and the weights that ship."""
+    if request.param == "trained":
+        return TaTok.from_pretrained(ROOT / "assets" / "demo")
+    return random_model(**KINDS[request.param])
+
+
 @pytest.mark.parametrize("policy", ["dtf", "uniform"])
-def test_a_dropped_patch_cannot_change_the_output(model, policy):
-    encoding = model.encode(pictures(2), 4)
+def test_a_dropped_patch_cannot_change_the_output(any_model, policy):
+    model = any_model
+    encoding = model.encode(pictures(2, model.config.image_size), 4)
     selection = model.select(encoding, policy=policy, count=6)
     before = model.decode(model.quantize(encoding, selection))
     noise = 10 * torch.randn(encoding.patches.shape, generator=torch.Generator().manual_seed(1))
@@ -68,8 +80,8 @@ def test_a_dropped_patch_cannot_change_the_output(model, policy):
     assert not torch.equal(model.decode(model.quantize(kept, selection)), before)
 
 
-def test_a_global_token_beyond_k_cannot_change_the_output(model):
-    x = pictures(2)
+def test_a_global_token_beyond_k_cannot_change_the_output(any_model):
+    model, x = any_model, pictures(2, any_model.config.image_size)
     before = run(model, x, k=3, epsilon=0.2, estimator="gaussian")
     noise = torch.randn(model.encoder.queries.shape, generator=torch.Generator().manual_seed(1))
     model.encoder.queries.data[3:] += noise[3:]
@@ -116,6 +128,9 @@ def test_random_policy_is_seeded_and_splits():
     generator = torch.Generator().manual_seed(3)
     halves = torch.cat([keep(everything[:2], generator), keep(everything[2:], generator)])
     assert torch.equal(one, halves)
+    own = keep(everything, None)  # a stream of each image's own
+    assert torch.equal(own, torch.cat([keep(everything[row : row + 1], None) for row in range(4)]))
+    assert len({tuple(row) for row in own.tolist()}) == 4
 
 
 def test_sequence_layout_does_not_see_places():
@@ -134,8 +149,13 @@ def test_sequence_layout_does_not_see_places():
 def test_the_minimum_information_binds():
     model = random_model()
     encoding = model.encode(pictures(2))
-    bindings = set()
-    for target in (0.0, 6.0, 8.0, 10.0, 20.0, 40.0):
+    bindings, x = set(), encoding.pixels
+    # D0 at which T is 85 % of the first image's H_total: between 70 % of it and all of it
+    total = model.select(encoding, estimator="code").total[0]
+    D_G = (x - model.decode_globals(encoding)).square().flatten(1).mean(dim=1)[0]
+    variance = x.flatten(1).var(dim=1, unbiased=False)[0]
+    D0 = torch.minimum(D_G, variance) * 2 ** (-2 * 0.85 * total / x[0].numel())
+    for target in (0.0, float(10 * (4 / D0).log10()), 40.0):
         s = model.select(encoding, epsilon=0.3, estimator="code", target_psnr=target)
         assert torch.equal(s.threshold, torch.maximum(s.minimum, 0.7 * s.total))
         for row, binding in enumerate(s.binding):
@@ -145,7 +165,7 @@ def test_the_minimum_information_binds():
             if binding == "unreachable":
                 assert s.count[row] == model.config.num_patches
         bindings |= set(s.binding)
-    assert {"loss rate", "unreachable"} <= bindings
+    assert bindings == {"loss rate", "minimum", "unreachable"}
     assert (model.select(encoding).minimum == 0).all()
 
 
@@ -157,6 +177,7 @@ def test_the_minimum_information_binds():
         ({"count": 17}, "count"),
         ({"count": -1}, "count"),
         ({"count": 2.5}, "count"),
+        ({"count": torch.tensor([1, 2, 3])}, "count"),
         ({"epsilon": 1.0}, "epsilon"),
     ],
 )
@@ -247,3 +268,34 @@ def test_a_correction_changes_the_choice_and_makes_places_cost_bits():
     # the decoder can compute H, but not what was taken out of it
     assert (free.places, sent.places) == ("prior", "sent")
     assert (sent.bits() - free.bits()).tolist() == [place_bits(16, 5)] * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"codebook_size": 32}, {"layout": "sequence"}, {"image_size": 40}, {"k": 8, "k_max": 8}],
+)
+def test_tokens_of_another_model_are_refused(change):
+    ours, theirs = random_model(), random_model(**change)
+    _, tokens, _ = run(theirs, pictures(1, theirs.config.image_size), theirs.config.k, count=3)
+    with pytest.raises(ValueError, match="another model's"):
+        ours.decode(tokens)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"estimator": "oracle"}, "estimator"),
+        ({"target_psnr": -5.0}, "target_psnr"),
+        ({"image_size": 0}, "image_size"),
+        ({"codebook_size": 0}, "codebook_size"),
+        ({"thumbnail": 0}, "thumbnail"),
+        ({"depth": -1}, "depth"),
+    ],
+)
+def test_a_configuration_that_makes_no_model_is_refused(change, named):
+    with pytest.raises(ValueError, match=named):
+        dataclasses.replace(TINY, **change)
+
+
+def test_the_configuration_knows_every_estimator():
+    assert set(ESTIMATOR_NAMES) == set(ESTIMATORS)

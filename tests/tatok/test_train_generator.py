@@ -7,11 +7,11 @@ import pytest
 import torch
 from conftest import pictures, random_model
 
-from tatok import MaskGIT, config, data, filtering
+from tatok import MaskGIT, config, data, filtering, token_cache
 from tatok.images import to_pil
 from tatok.losses import GeneratorLoss
 from tatok.token_cache import cache_tokens
-from tatok.train import RunOptions
+from tatok.train import RunOptions, World
 from tatok.train_generator import run
 
 pytestmark = pytest.mark.gradients
@@ -64,11 +64,11 @@ def test_names_and_foreign_weights(world):
         train(world, "two", 8, init=str(world / "one"), names={"a": "apples"})
 
 
-def test_the_cache_holds_what_the_tokenizer_says(world):
+def test_the_cache_holds_what_the_tokenizer_says(world, monkeypatch):
     model = random_model()
     files = data.list_images([world / "images"])
-    cached = cache_tokens(model, files, ["a", "b"], world / "cache", batch=4)
-    assert len(cached) == 28  # 14 readable pictures, and their mirror images
+    cached = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
+    assert len(cached) == 42  # 14 readable pictures, their mirror images, and augmented ones
     readable = [file for file in files if file.path.name != "broken.png"]
     x = data.load_batch(readable, 32)
     x = torch.cat([x, x.flip(3)])
@@ -76,19 +76,63 @@ def test_the_cache_holds_what_the_tokenizer_says(world):
         encoding = model.encode(x)
         selection = model.select(encoding, 0.3)
         tokens = model.quantize(encoding, selection)
-    assert cached.labels.tolist() == 2 * [["a", "b"].index(file.label) for file in readable]
-    assert torch.equal(cached.global_codes, tokens.global_codes)
-    keep = filtering.dtf(cached.entropy, 0.3).keep
+    assert cached.labels.tolist() == 3 * [["a", "b"].index(file.label) for file in readable]
+    assert torch.equal(cached.global_codes[:28], tokens.global_codes)
+    assert not torch.equal(cached.patch_codes[28:], cached.patch_codes[:14])
+    keep = filtering.dtf(cached.entropy[:28], 0.3).keep
     assert torch.equal(keep, selection.keep)
-    assert torch.equal(cached.patch_codes.masked_fill(~keep, -1), tokens.patch_codes)
+    assert torch.equal(cached.patch_codes[:28].masked_fill(~keep, -1), tokens.patch_codes)
     stamp = next((world / "cache").iterdir()).stat().st_mtime_ns
-    again = cache_tokens(model, files, ["a", "b"], world / "cache")
+    again = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
     assert next((world / "cache").iterdir()).stat().st_mtime_ns == stamp
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(dataclasses.astuple(cached), dataclasses.astuple(again), strict=True)
-    )
+    assert same(cached, again)
     other = cache_tokens(model, files, ["b", "a"], world / "cache")
-    assert torch.equal(other.labels, 1 - cached.labels)
+    assert torch.equal(other.labels, 1 - cached.labels[:14])
     model.config = dataclasses.replace(model.config, k=model.config.k - 1)
     assert cache_tokens(model, files, ["a", "b"], world / "cache").global_codes.shape[1] == 3
+
+
+def test_processes_share_the_encoding_by_shards(world, monkeypatch):
+    monkeypatch.setattr(token_cache, "SHARD", 4)
+    monkeypatch.setattr(World, "wait", lambda self: None)
+    model, files = random_model(), data.list_images([world / "images"])
+    alone = cache_tokens(model, files, ["a", "b"], world / "alone")
+    monkeypatch.setattr(token_cache, "load_file", lambda path: {})  # the other's are not there yet
+    for rank, shards in ((0, 2), (1, 4)):
+        with pytest.raises(KeyError):
+            cache_tokens(model, files, ["a", "b"], world / "two", 1, World(rank, 2))
+        assert len(list((world / "two").iterdir())) == shards
+    monkeypatch.undo()
+    monkeypatch.setattr(token_cache, "SHARD", 4)
+    monkeypatch.setattr(token_cache, "_encode", None)  # nothing is left to do
+    assert same(alone, cache_tokens(model, files, ["a", "b"], world / "two"))
+
+
+def same(one, other):
+    pairs = zip(dataclasses.astuple(one), dataclasses.astuple(other), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_without_global_tokens_a_generator_draws_patches_alone(world):
+    random_model(k=0).save_pretrained(world / "weights")
+    generator = train(world, "one", 16)
+    *_, last = generator.sample(["a", "b"], steps=3, count=5)
+    assert last.tokens.count.tolist() == [5, 5] and last.tokens.global_codes.shape == (2, 0)
+
+
+def test_a_schedule_that_is_over_is_said(world):
+    train(world, "one", 16)
+    for images in (8, 16, 19):
+        with pytest.raises(ValueError, match="Nothing is left to train"):
+            train(world, "two", images, init=str(world / "one"))
+    with pytest.raises(data.EmptyFolder, match="others to hold out"):
+        options = RunOptions(out=world / "three", images=8, batch=4, workers=0)
+        folders = [[str(world / "images" / name)] for name in "ab"]
+        run("tiny", str(world / "weights"), options, GeneratorLoss(), folders[0], folders[1])
+
+
+def test_a_cache_of_nothing_is_refused(world):
+    broken = [file for file in data.list_images([world / "images"]) if "broken" in file.path.name]
+    for files in (broken, []):
+        with pytest.raises(data.EmptyFolder):
+            cache_tokens(random_model(), files, ["a", "b"], world / "cache")

@@ -1,0 +1,98 @@
+"""The encoder and the decoder: ViT blocks between pixels and tokens (Fig. 2, Eq. 7-9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tatok.config import TokenizerConfig
+from tatok.transformer import (
+    blocks,
+    patchify,
+    sinusoid,
+    sinusoid_2d,
+    spread_places,
+    unpatchify,
+)
+
+
+class Encoder(nn.Module):
+    """Patches and k learnable queries through ViT blocks; no LayerNorm at the end."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Linear(config.patch_dim, config.dim)
+        places = 0.5 * sinusoid_2d(config.grid, config.dim)
+        self.position = nn.Parameter(places)  # (M, D)
+        # A query begins as a place, so that it looks at the patches around it.
+        self.queries = nn.Parameter(places[spread_places(config.k_max, config.grid)])  # (k_max, D)
+        self.blocks = blocks(config.dim, config.depth, config.heads, config.mlp_ratio)
+        nn.init.orthogonal_(self.embed.weight)
+        nn.init.zeros_(self.embed.bias)
+
+    def forward(self, x: Tensor, k: int, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) -> patches (B, M, D), globals (B, k, D); queries beyond k take no part.
+
+        visible (M,) bool, the same for all rows: the other patches are taken out of the sequence,
+        as if there were none, and come back as zeros.
+        """
+        p = self.embed(patchify(x, self.config)) + self.position  # (B, M, D)
+        if visible is not None:
+            p = p[:, visible]
+        h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
+        for block in self.blocks:
+            h = block(h)
+        patches = h[:, k:]
+        if self.config.layout == "grid":
+            # The place was there for attention; a code should not have to carry it. In `sequence` a
+            # packed token has lost its place: its code must carry it, as the paper has it.
+            patches = patches - (self.position if visible is None else self.position[visible])
+        if visible is not None:
+            seen, patches = patches, patches.new_zeros(len(x), len(visible), patches.shape[2])
+            patches[:, visible] = seen
+        return patches, h[:, :k] - self.queries[:k]
+
+
+class Decoder(nn.Module):
+    """k_max global places and M patch places through ViT blocks to pixels (Eq. 8-9)."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        M, D, k_max = config.num_patches, config.dim, config.k_max
+        places = sinusoid_2d(config.grid, D) if config.layout == "grid" else sinusoid(M, D)
+        self.position = nn.Parameter(0.5 * places)  # by place on the grid, or in the sequence
+        self.global_position = nn.Parameter(0.5 * places[spread_places(k_max, config.grid)])
+        self.mask = nn.Parameter(0.02 * torch.randn(D))  # the ONE mask token, of both kinds
+        self.blocks = blocks(D, config.depth, config.heads, config.mlp_ratio)
+        self.head = nn.Linear(D, config.patch_dim)
+        nn.init.orthogonal_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def global_places(self, globals_: Tensor) -> Tensor:
+        """(B, k, D) -> (B, k_max, D): an inactive place holds the mask token."""
+        rest = self.mask.expand(len(globals_), self.config.k_max - globals_.shape[1], -1)
+        return torch.cat([globals_, rest], dim=1)
+
+    def patch_places(self, patches: Tensor, keep: Tensor) -> Tensor:
+        """Lay the kept of (B, M, D) out over the M places, `keep` (B, M); the rest are mask tokens.
+
+        `grid`: a kept token stands at its own place. `sequence` (Eq. 8): the kept are packed to the
+        front in raster order.
+        """
+        if self.config.layout == "sequence":
+            order = (~keep).sort(dim=1, stable=True).indices  # kept first, raster order
+            patches = patches.gather(1, order[:, :, None].expand_as(patches))
+            keep = keep.gather(1, order)
+        return torch.where(keep[:, :, None], patches, self.mask)
+
+    def forward(self, globals_: Tensor, patches: Tensor, keep: Tensor) -> Tensor:
+        """Decoder tokens (B, k, D), (B, M, D), keep (B, M) -> images (B, 3, S, S), unclipped."""
+        g = self.global_places(globals_) + self.global_position  # (B, k_max, D)
+        p = self.patch_places(patches, keep) + self.position  # (B, M, D)
+        h = torch.cat([g, p], dim=1)  # (B, k_max + M, D), S of Eq. 8
+        for block in self.blocks:
+            h = block(h)
+        pixels = self.head(h[:, self.config.k_max :] - self.position)
+        return unpatchify(pixels, self.config)  # Eq. 9
