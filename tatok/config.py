@@ -60,7 +60,7 @@ class TokenizerConfig:
         if self.estimator not in ESTIMATOR_NAMES:
             raise ValueError(f"estimator must be one of {', '.join(ESTIMATOR_NAMES)}.")
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
-        check_positive(self, "global_code_dim", "thumbnail", "target_psnr", "mlp_ratio")
+        check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio")
         if self.predictive and self.layout != "grid":
             raise ValueError("predictive needs layout 'grid': a packed token has lost its place.")
         if not 0 <= self.overlap < 1:

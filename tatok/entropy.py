@@ -128,7 +128,7 @@ class Estimator:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "residual": Estimator(residual, "bits, by a factor fitted to `code`"),
+    "residual": Estimator(residual, "bits, by a factor fitted to estimator code"),
     "gaussian": Estimator(gaussian, "bits at the quantizer's resolution"),
     "code": Estimator(code, "bits, surprisal of the code"),
     "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),

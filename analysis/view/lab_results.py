@@ -340,7 +340,7 @@ def add(part: Part, folder: Path, fingerprint: str) -> None:
     found = read(part, folder)
     if isinstance(found, str):
         sentence = f"{escape(found)} <code>{escape(part.command)}</code>"
-        _html(f'<div class="lab"><p><b>{part.title}.</b> {sentence}</p></div>')
+        _html(f'<div class="lab"><p><b>{part.title}</b> {sentence}</p></div>')
         return
     with gr.Accordion(part.title, open=False):
         origins = "".join(f'<p class="note">{line}</p>' for line in notes(found, fingerprint))

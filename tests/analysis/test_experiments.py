@@ -260,7 +260,8 @@ def test_fig5_compares_all_at_equal_n_and_at_equal_bits(own, layout, images):
 
 def test_epsilon_has_random_patches_at_the_same_n(model, images):
     plan = plans.epsilon(model)
-    dtf, random, every = plan.curves
+    dtf, random, papers, every = plan.curves
+    assert {s.estimator for _, s in papers.points} == {"residual"} != {model.config.estimator}
     assert [(s.k, s.count) for _, s in every.points] == [(4, M)]
     assert [x for x, _ in dtf.points] == list(plans.EPSILONS)
     assert {0.0, 0.05, 0.15, 0.9} <= set(plans.EPSILONS)

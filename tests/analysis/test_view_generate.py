@@ -5,18 +5,13 @@ import dataclasses
 import io
 import json
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
 from conftest import pictures, random_generator, random_model
 from PIL import Image
 
-from analysis.generation import Generation, Row
-from analysis.metrics import FrechetDistance
-from analysis.provenance import Data, Provenance
-from analysis.results import save
-from analysis.view import generate, generate_knobs, generate_text
+from analysis.view import generate_knobs
 from analysis.view.engine import Engine, Square
 from analysis.view.generate_settings import (
     BETWEEN,
@@ -35,7 +30,6 @@ from analysis.view.generate_view import frame, frames, packer
 from analysis.view.painter import Painter, Sources, numbers
 from analysis.view.source_view import painted
 from analysis.view.state import BadSetting
-from analysis.view.theory_table import COMMANDS
 from tatok import edit, tokenfile
 from tatok.config import GeneratorConfig
 from tatok.edit import hidden_patches
@@ -400,70 +394,3 @@ def test_the_token_file_has_the_bits_that_are_shown(estimator, mode):
     assert len(file) == tokenfile.HEADER_BYTES + -(-bits // 8)
     assert file == tokenfile.pack(tokens, model)
     assert torch.equal(tokenfile.unpack(file, model).patch_codes, tokens.patch_codes)
-
-
-# --- what the tab says -------------------------------------------------------------------------
-
-
-def tab_text(folder, model) -> str:
-    """All text of the tab with the weights and the results in a folder."""
-    with gr.Blocks() as demo:
-        generate.build(Engine(model), folder, [], folder)
-    return " ".join(str(block.value) for block in demo.blocks.values() if hasattr(block, "value"))
-
-
-def test_without_weights_the_tab_says_how_to_train(tmp_path, model):
-    model.save_pretrained(tmp_path)
-    text = tab_text(tmp_path, model)
-    assert "There are no generator weights" in text
-    assert generate_text.TRAIN in text and str(tmp_path) not in text
-
-
-def test_weights_of_another_tokenizer_are_named_so(tmp_path, model):
-    random_generator(random_model(seed=1)).save_pretrained(tmp_path)
-    assert "belong to another tokenizer" in tab_text(tmp_path, model)
-
-
-def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):
-    generator = random_generator(model)
-    record = {"images": 1234, "hours": 2.0, "sequences": 567}
-    generator.save_pretrained(tmp_path, extra=record)
-    options = SamplingOptions(steps=9)
-    row = Row("guidance 2", options, FrechetDistance(123.4, 7, "gFD-X"), 0.125, 0.25, 5.0, 1.0)
-    distance = FrechetDistance(78.9, 7, "FD-X")
-    real = dataclasses.replace(row, options=None, distance=distance, memorised=0.5, top1=0.75)
-    origin = Provenance(
-        "c", generator.fingerprint, 1, 1.0, Data("l", "0" * 64, 7), 0, "X", "today", "2", "cmd"
-    )
-    halves = FrechetDistance(45.6, 3, "halves-X")
-    first = dataclasses.replace(row, distance=FrechetDistance(99.9, 7, "gFD-X"))  # not to be told
-    result = Generation((first,), row, real, real, halves, 0.05, 10, model.fingerprint, origin)
-    save(result, tmp_path / "generation.json")
-    text = tab_text(tmp_path, model)
-    for told in ("9 steps", "gFD-X = 123.4", "78.9 (FD-X)", "45.6 apart (halves-X)", origin.line()):
-        assert told in text
-    for told in ("12.5%", "50.0%", "25.0% rightly among 10", "the ceiling, 75.0%"):
-        assert told in text
-    assert "99.9" not in text and COMMANDS["generation"] not in text
-    # and why the pictures may look poor
-    assert "1,234 sequences (567 different ones) in 2.0 hours" in text
-    millions = sum(p.numel() for p in generator.parameters()) / 1e6
-    assert f"{millions:.1f} million parameters, 2 classes" in text and "177 million" in text
-    other = dataclasses.replace(result, provenance=dataclasses.replace(origin, weights="0" * 16))
-    save(other, tmp_path / "generation.json")
-    text = tab_text(tmp_path, model)
-    assert "generation.json is of other generator weights, 0000000000000000." in text
-    assert COMMANDS["generation"] in text and "gFD-X" not in text
-
-
-@pytest.mark.parametrize(
-    "content, reason", [(None, "There is no generation.json"), ("{}", "generation.json is damaged")]
-)
-def test_without_measured_numbers_the_tab_names_the_command(tmp_path, content, reason):
-    model = random_model()
-    random_generator(model).save_pretrained(tmp_path)
-    if content is not None:
-        (tmp_path / "generation.json").write_text(content)
-    text = tab_text(tmp_path, model)
-    assert reason in text and COMMANDS["generation"] in text
-    assert "an unknown number of sequences" in text

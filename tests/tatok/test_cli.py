@@ -122,7 +122,7 @@ def test_generate_goes_on_from_a_token_file(both, capsys, monkeypatch):
     ("arguments", "says"),
     [
         (["--label", "zebra"], "There is no class 'zebra'; there are a, b."),
-        (["--count", "17"], "count must be whole numbers in 0..16."),
+        (["--count", "17"], "count must be one whole number in 0..16,"),
         (["-n", "0"], "-n must lie in 1..64, not 0."),
         (["--steps", "0"], "steps must be a whole number from 1"),
         (["--epsilon", "1"], "epsilon must lie in [0, 1)"),
@@ -159,7 +159,7 @@ def test_mistakes_in_generate_are_one_sentence(both, capsys, monkeypatch, argume
         (["reconstruct", "nowhere.png"], "There is no file named nowhere.png."),
         (["reconstruct", "photo.png", "--epsilon", "1"], "epsilon must lie in [0, 1)"),
         (["reconstruct", "photo.png", "-k", "9"], "k must lie in 0..6"),
-        (["reconstruct", "photo.png", "--count", "99"], "count must be whole numbers in 0..16"),
+        (["reconstruct", "photo.png", "--count", "99"], "count must be one whole number in 0..16"),
         (["decode", "photo.png", "-o", "x.png"], "This is not a .tatok file."),
         (["decode", "nowhere.tatok", "-o", "x.png"], "nowhere.tatok"),
         (["reconstruct", "photo.png", "--weights", "nothing-here"], "neither a folder nor a model"),

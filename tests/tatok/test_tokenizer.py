@@ -285,7 +285,6 @@ def test_tokens_of_another_model_are_refused(change):
     ("change", "named"),
     [
         ({"estimator": "oracle"}, "estimator"),
-        ({"target_psnr": -5.0}, "target_psnr"),
         ({"image_size": 0}, "image_size"),
         ({"codebook_size": 0}, "codebook_size"),
         ({"thumbnail": 0}, "thumbnail"),
