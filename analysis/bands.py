@@ -67,8 +67,9 @@ def jackknife(value: float, replicates: list[float]) -> Estimate:
 def unbiased(estimate: Estimate) -> Estimate:
     """The estimate less the jackknife's of its bias, (G-1) (mean of the replicates - value).
 
-    That of a Fréchet distance falls about as 1 / n: it raises all values alike, and so makes
-    relative changes too small. Without replicates the estimate stays.
+    A Fréchet distance is too high, by an amount that falls with n and differs from value to value;
+    mostly that makes relative changes too small. With fewer images than features much of the bias
+    stays. Without replicates the estimate stays as it is.
     """
     if not estimate.replicates:
         return estimate

@@ -96,7 +96,8 @@ def placement(
 ) -> Placement:
     """Where DTF keeps patches, from the entropies (n, M) of n images; ties broken at random.
 
-    count: N of every image, whatever ε says.
+    count: N of every image, whatever ε says; where fewer patches have H > 0 the rest are drawn at
+    random, which pulls the shares towards chance.
     """
     fixed = None if count is not None else epsilon
     counted = entropy[(entropy > 0).any(dim=1)]

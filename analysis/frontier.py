@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from math import ceil, inf, log
+from math import ceil, log
 
 import numpy as np
 
@@ -51,8 +51,8 @@ def hull(points: Iterable[tuple[float, float]]) -> Vertices:
 
 
 def at(vertices: Vertices, sizes: np.ndarray) -> np.ndarray:
-    """The hull's values at sizes (n,); -inf below its smallest."""
-    return np.interp(sizes, *zip(*vertices, strict=True), left=-inf)
+    """The hull's values at sizes (n,); outside of it that of its nearest end."""
+    return np.interp(sizes, *zip(*vertices, strict=True))
 
 
 def stretches(
@@ -63,7 +63,7 @@ def stretches(
     a, b: the hull of all images, then those with one group of images left out at a time, the same
     groups for both (`Estimate.replicates`); without these nobody wins.
     """
-    both = max(h[0][0] for h in (*a, *b))  # from here on each has a file
+    both = max(a[0][0][0], b[0][0][0])  # from here on each has a file
     last = max(h[-1][0] for h in (*a, *b))  # from here on nothing changes
     budgets = np.geomspace(both, last, 1 + max(1, ceil(log(last / both) / log(STEP))))
     differences = [at(x, budgets) - at(y, budgets) for x, y in zip(a, b, strict=True)]

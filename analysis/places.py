@@ -54,9 +54,10 @@ def kept(
     entropy: Tensor, epsilon: float, generator: torch.Generator, count: int | None = None
 ) -> Tensor:
     """DTF's mask (B, M) for entropies (B, M), but in `order`. N is that of Eq. 6, or `count`."""
-    N = filtering.dtf(entropy, epsilon).count
-    if count is not None:
-        N = torch.full_like(N, count)
+    if count is None:
+        N = filtering.dtf(entropy, epsilon).count
+    else:
+        N = torch.full((len(entropy),), count)
     return filtering.keep_first(order(entropy, generator), N)
 
 

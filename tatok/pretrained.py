@@ -91,7 +91,7 @@ class Pretrained(nn.Module, ModelHubMixin):
             raise BadCheckpoint(
                 f"{Path(weights).name} does not fit its configuration: {str(error).splitlines()[0]}"
             ) from error
-        if meta.get("training", {}).get("live") is False:
+        if (meta.get("training") or {}).get("live") is False:
             log.warning("%s was saved before its codebooks were made: they are random.", weights)
         return model.eval()
 
@@ -105,7 +105,7 @@ class Pretrained(nn.Module, ModelHubMixin):
     @classmethod
     def training_record(cls, folder: str | Path) -> dict:
         """What `save_pretrained` was given as `extra`."""
-        return _read_meta(_locate(folder, f"{cls.stem}.json", None)).get("training", {})
+        return _read_meta(_locate(folder, f"{cls.stem}.json", None)).get("training") or {}
 
 
 def _locate(folder_or_id: str | Path, name: str, revision: str | None) -> str:

@@ -61,15 +61,13 @@ def cache_tokens(
     if not files:
         raise EmptyFolder("There are no images to encode.")
     folder.mkdir(parents=True, exist_ok=True)
-    shards = {}
-    for first in range(0, len(files), SHARD):
-        part = files[first : first + SHARD]
-        shards[_path(tokenizer, part, classes, folder, views)] = first, part
+    parts = [files[first : first + SHARD] for first in range(0, len(files), SHARD)]
+    shards = {_path(tokenizer, part, classes, folder, views): part for part in parts}
     mine = list(shards.items())[world.rank :: world.size]
-    for path, (first, part) in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
+    for path, part in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
         if not path.exists():
             partial = path.with_suffix(f".{os.getpid()}")
-            save_file(_encode(tokenizer, part, classes, views, first), partial)
+            save_file(_encode(tokenizer, part, classes, views), partial)
             os.replace(partial, path)
     world.wait()
     parts = [load_file(path) for path in shards]
@@ -92,14 +90,14 @@ def _path(
 
 @torch.inference_mode()
 def _encode(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int, first: int
+    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int
 ) -> dict[str, Tensor]:
-    """The columns of CachedTokens, (views * n, …); the files stand at `first` … in their list."""
+    """The columns of CachedTokens, (views * n, …)."""
     c, device = tokenizer.config, tokenizer.residual_scale.device
     sizes = {"labels": (), "global_codes": (c.k,), "patch_codes": (c.num_patches,)}
     columns = {name: [torch.empty(views, 0, *size).long()] for name, size in sizes.items()}
     columns["entropy"] = [torch.empty(views, 0, c.num_patches)]
-    for number, file in enumerate(files, start=first):
+    for number, file in enumerate(files):
         try:
             x = _views(file, c.image_size, views, number).to(device)
         except BadImage as error:
@@ -116,7 +114,7 @@ def _encode(
 
 
 def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor:
-    """(views, 3, S, S) of one picture; the augmentation depends on its number and the view."""
+    """(views, 3, S, S) of a picture; its number in the shard and the view seed what is drawn."""
     x = load_image(file.path, size=size)[0]
     made = [x, x.flip(2)][:views]
     for view in range(2, views):

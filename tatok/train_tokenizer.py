@@ -133,7 +133,8 @@ class TokenizerTask:
             row[f"psnr_{name}"] = psnr(x, self.images(model, k_, count)).mean().item()
         counts = [model.select(model.encode(part), 0.05).count for part in x.split(16)]
         row["N_at_0.05"] = torch.cat(counts).float().mean().item()
-        # Of a whole epoch once there is one; of this process's share of the images.
+        # Of the last epoch once one has ended; the first counts from where quantization began. Of
+        # this process's share of the images.
         counts = self.last_usage if self.last_usage.any() else self.usage
         for name, used in zip(("patch", "global"), counts, strict=True):
             row |= {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from analysis import codecs
-from analysis.claims import FILES, Claims, Row, Source
+from analysis.claims import FILES, READ, Claims, Row, Source
 from analysis.own_pictures import Album, Report
 
 FIGURES = {
@@ -30,12 +30,12 @@ INTRO = (
 )
 CLAIMS = (
     "<h2>The paper's claims</h2><p>Each is judged by a fixed rule from the files behind the "
-    "figures above; the rule is under “rule”.</p>"
+    f"figures above; the rule is under “rule”. {READ}</p>"
 )
 RUN = (
     "<h2>Run it here</h2><p>The same measurement on your own pictures, with fewer settings: centre "
     "squares, 2 to 200 of them. They are read in memory and not kept. 20 pictures take a minute or "
-    "so; after every 8 the figure shows what is known, and Stop keeps that.</p>"
+    "two; after every 8 the figure shows what is known, and Stop keeps that.</p>"
 )
 FEW = (
     "With few pictures the Fréchet distance comes out far too high, and below 40 it has no band: "
@@ -100,7 +100,8 @@ def where_each_wins(result: codecs.Codecs) -> str:
         f"<h3>{title}</h3>{_bullets(codecs.sentences(result, size))}"
         for size, title in codecs.TITLES.items()
     ]
-    minus = f"<p>They leave out:</p>{_bullets(codecs.left_out(result))}"
+    minus = "<p>The sizes without containers and tables leave out:</p>"
+    minus += _bullets(codecs.left_out(result))
     return f"<h2>Where each wins</h2>{sentence(codecs.how(result))}{''.join(parts)}{minus}"
 
 

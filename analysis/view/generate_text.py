@@ -110,8 +110,9 @@ def quality(result: Generation) -> str:
         f"{best.distance.value:.1f}; the tokenizer's reconstructions, the best that can be "
         f"expected, are at {again.distance.value:.1f} ({again.distance.label}), and two halves of "
         f"the real pictures {result.halves.value:.1f} apart ({result.halves.label}).",
-        f"{best.memorised:.1%} of the pictures are nearer to a training picture than that is to "
-        f"its own nearest neighbour; of real, held-out pictures {real.memorised:.1%}.",
+        f"{best.memorised:.1%} of the pictures, or their mirror images, are nearer to a training "
+        "picture than that is to its own nearest neighbour; of real, held-out pictures "
+        f"{real.memorised:.1%}.",
     ]
     if best.top1 is not None and again.top1 is not None:
         sentences.append(

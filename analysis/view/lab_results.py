@@ -109,7 +109,7 @@ def _reach(count: float, num_patches: int) -> str:
     least, most = max(0.0, 1 - (num_patches - outer) / N), min(1.0, outer / N)
     bounds = [f"at least {100 * least:.1f} %"] if least > 0 else []
     bounds += [f"at most {100 * most:.1f} %"] if most < TIGHT else []
-    return f", {' and '.join(bounds)} with N = {N}" if bounds else ""
+    return f", {' and '.join(bounds)} with N = {N} in each" if bounds else ""
 
 
 def of_counterfactuals(result: counterfactuals.Counterfactuals) -> Shown:

@@ -77,7 +77,7 @@ function drawSet(placements, estimator) {
 function edgesSaid({ value, chance, p }, count) {
   const way = value > chance ? "more" : "fewer";
   const told = p === null ? "one picture: no test" : p < SIGNIFICANT ? `surely ${way} than chance at the edges` : "no difference shown";
-  return `${told}, ${Format.percent(value)} (chance ${Format.percent(chance)}${Place.reach(Math.round(count))}${p === null ? "" : `; ${pSaid(p)}`})`;
+  return `${told}, ${Format.percent(value)} (chance ${Format.percent(chance)}${Place.reach(Math.round(count), " in each")}${p === null ? "" : `; ${pSaid(p)}`})`;
 }
 
 // The same by estimator, and where else patches are kept.

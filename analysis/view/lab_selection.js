@@ -28,12 +28,12 @@ const Place = {
 
   // The least and the most of N kept that can lie in the outer columns, where it is little: where
   // nearly all are kept, hardly more than chance can lie anywhere. As lab_results.py has it.
-  reach(N) {
+  reach(N, each = "") {
     const [least, most] = [Math.max(0, 1 - (M - 2 * GRID) / N), Math.min(1, (2 * GRID) / N)];
     const bounds = [];
     if (least > 0) bounds.push(`at least ${Format.percent(least)}`);
     if (most < TIGHT) bounds.push(`at most ${Format.percent(most)}`);
-    return bounds.length ? `, ${bounds.join(" and ")} with N = ${N}` : "";
+    return bounds.length ? `, ${bounds.join(" and ")} with N = ${N}${each}` : "";
   },
 
   // Means by column (or row) over the mean of all; zeros where that is 0.
@@ -55,7 +55,7 @@ const Place = {
     const ratio = Place.share(keep, Place.column) / Place.chance;
     const top = Place.lines(keep).filter(({ name, i }) => name === "column" && !Place.outer(i)).reduce((a, b) => (b.value > a.value ? b : a));
     return ratio > top.value
-      ? `No other column is kept as much as these two (${ratio.toFixed(2)} × chance), as in the paper’s Fig. 8.`
+      ? `No other column is kept as much as these two (${ratio.toFixed(2)} × chance): the direction of the paper’s Fig. 8, where nearly half of the kept are there.`
       : `${Place.told(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), unlike the paper’s Fig. 8.`;
   },
 

@@ -20,14 +20,14 @@ from analysis.view.origin import note
 def of_redundancy(result: redundancy.Redundancies) -> Shown:
     """Red of all patches and of the kept, without and given G."""
     rows = [Dot(_named(row), row.red, 0.0) for row in result.rows]
-    note = (
+    caveat = (
         '<p class="note">Red = 1 − joint / singles, both code lengths in bits on held-out '
         "pictures, so each is an upper bound of its entropy, and Red a bound on neither side. A "
         "better joint model would find more redundancy, a better model of single codes less. The "
         "table’s “at least” is a lower bound. “Kept” is what DTF keeps at "
         f"ε = {result.epsilon:g}. The interval is over {result.n} pictures.</p>"
     )
-    figure = dots("Red; the tick is 0, no redundancy", rows, tick="no redundancy") + note
+    figure = dots("Red; the tick is 0, no redundancy", rows, tick="no redundancy") + caveat
     return Shown(figure, redundancy.markdown(result.rows), (result.provenance,))
 
 

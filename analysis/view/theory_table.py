@@ -179,7 +179,9 @@ def _generated(folder: Path, fingerprint: str) -> str:
         for row in (result.chosen, *result.generated[1:3], result.reconstructed, result.held_out)
     ]
     own = result.tokenizer == fingerprint  # the line names the generator's own weights
-    made = note(result.provenance, result.provenance.weights if own else fingerprint)
+    made = escape(result.provenance.line())
+    if not own:
+        made = f"Of another tokenizer than this page’s. {made}"
     return _table("Our generator", ("row", "N", "gFD", "label"), rows, made)
 
 

@@ -309,9 +309,9 @@ def share(value, p):
     ("value", "count", "p", "told"),
     [
         (0.139, 207.4, 0.0125, "surely more than chance at the edges, 13.9 % (chance 12.5 %, "
-            "at most 15.5 % with N = 207; p = 0.013)"),
+            "at most 15.5 % with N = 207 in each; p = 0.013)"),
         (0.111, 240.0, 0.0001, "surely fewer than chance at the edges, 11.1 % (chance 12.5 %, "
-            "at least 6.7 % and at most 13.3 % with N = 240; p < 0.001)"),
+            "at least 6.7 % and at most 13.3 % with N = 240 in each; p < 0.001)"),
         (0.5, 60.0, 0.05, "no difference shown, 50.0 % (chance 12.5 %; p = 0.050)"),
         (0.5, 60.0, None, "one picture: no test, 50.0 % (chance 12.5 %)"),
     ],
@@ -327,7 +327,7 @@ def test_what_is_reachable_is_reached():
         most = min(N, int(edge.sum())) / N
         least = max(0, N - int((~edge).sum())) / N
         told = lab_results.edges_said(share(0.2, 0.5), N, 256)
-        assert f"at most {100 * most:.1f} % with N = {N}" in told
+        assert f"at most {100 * most:.1f} % with N = {N} in each" in told
         assert (f"at least {100 * least:.1f} %" in told) == (least > 0)
 
 

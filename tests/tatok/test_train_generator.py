@@ -64,7 +64,7 @@ def test_names_and_foreign_weights(world):
         train(world, "two", 8, init=str(world / "one"), names={"a": "apples"})
 
 
-def test_the_cache_holds_what_the_tokenizer_says(world, monkeypatch):
+def test_the_cache_holds_what_the_tokenizer_says(world):
     model = random_model()
     files = data.list_images([world / "images"])
     cached = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
