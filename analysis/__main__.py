@@ -29,7 +29,7 @@ from tatok.data import EmptyFolder, list_images, spread
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
-from tatok.sampling import SamplingOptions
+from tatok.sampling import GUIDANCE_SCHEDULES, SamplingOptions
 from tatok.tokenizer import TaTok
 
 
@@ -65,7 +65,8 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
         check_file(args.out)
     tokenizer = TaTok.from_pretrained(args.weights)
     generator = MaskGIT.from_pretrained(args.weights)
-    same = {"steps": args.steps, "epsilon": args.epsilon, "seed": args.seed}
+    names = ("steps", "epsilon", "seed", "guidance_schedule")
+    same = {name: getattr(args, name) for name in names}
     pairs = itertools.product(args.guidance, args.temperature)
     try:
         generator.check_tokenizer(tokenizer)
@@ -120,6 +121,9 @@ def parser() -> argparse.ArgumentParser:
     drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
     drawn.add_argument("--guidance", type=float, nargs="+", default=[1.5, 2.5, 4.0])
     drawn.add_argument("--temperature", type=float, nargs="+", default=[0.8, 1.0])
+    drawn.add_argument(
+        "--guidance-schedule", choices=GUIDANCE_SCHEDULES, default=SamplingOptions.guidance_schedule
+    )
     drawn.add_argument("--steps", type=int, default=8)
     drawn.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")
     drawn.add_argument("--seed", type=int, default=0)

@@ -291,7 +291,8 @@ def measure(
         reconstructed = judge.row("their reconstructions", counted(again))
 
         def draw(options: SamplingOptions, more: str = "") -> Row:
-            name = f"guidance {options.guidance:g}, temperature {options.temperature:g}{more}"
+            how = f"guidance {options.guidance:g} ({options.guidance_schedule})"
+            name = f"{how}, temperature {options.temperature:g}{more}"
             batches = generated(tokenizer, generator, n, options)
             return judge.row(name, counted(batches), options)
 
