@@ -150,9 +150,6 @@ class Trainer:
     def fit(self) -> None:
         """Train until the schedule, the minutes, or a SIGINT/SIGTERM ends it; save; return."""
         options, world = self.options, self.world
-        torch.set_flush_denormal(
-            True
-        )  # the rate term's soft assignments underflow: 12 times as fast
         previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
         stream = Stream(self.seen, options.images, options.batch, world.rank, world.size)
         loader = DataLoader(
