@@ -62,8 +62,7 @@ def measure(size: str, what: str, total: int, batch: int, steps: int, device: st
 
     # The counter does not know a CPU's fused attention.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        run()
-    run()  # warms up what is timed
+        run()  # which warms up, too
     start = time.perf_counter()
     run()
     seconds = time.perf_counter() - start
