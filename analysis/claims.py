@@ -15,6 +15,7 @@ from analysis.bias import Bias
 from analysis.cure import Cure
 from analysis.probe import Probes
 from analysis.provenance import Provenance
+from analysis.recipes import COMMANDS
 from analysis.redundancy import Redundancies
 from analysis.results import BadResult, Experiment, load, path_of, write
 from analysis.speed import Speed
@@ -27,19 +28,13 @@ Verdict = Literal[
     "cannot be tested here",
     "not measured yet",
 ]
-RUN = "python -m analysis run {} --data DIR"
-LAB = "python -m analysis {0} --weights {2} --data DIR {1}--out assets/results/{0}.json"
-DEMO, LAYOUTS = "assets/demo", "assets/demo runs/sequence runs/grid"
-FILES: dict[str, tuple[type, str]] = {  # type, and the command that makes the file
-    "fig3": (Experiment, RUN.format("fig3")),
-    "fig4": (Experiment, RUN.format("fig4")),
-    "fig5": (Experiment, RUN.format("fig5")),
-    "epsilon": (Experiment, RUN.format("epsilon")),
-    "bias": (Bias, LAB.format("bias", "", DEMO)),
-    "redundancy": (Redundancies, LAB.format("redundancy", "--train DIR ", DEMO)),
-    "probe": (Probes, LAB.format("probe", "--train DIR ", LAYOUTS)),
-    "cure": (Cure, LAB.format("cure", "--train DIR ", DEMO)),
-    "speed": (Speed, "python -m analysis speed"),
+FILES: dict[str, type] = {
+    **dict.fromkeys(("fig3", "fig4", "fig5", "epsilon"), Experiment),
+    "bias": Bias,
+    "redundancy": Redundancies,
+    "probe": Probes,
+    "cure": Cure,
+    "speed": Speed,
 }
 READ = (
     "The rFD of this table is less the jackknife's estimate of its bias, so it lies below that of "
@@ -81,7 +76,7 @@ class Measured:
             path = path_of(name, self.folder)
             if not path.exists():
                 raise Missing(name)
-            result = load(FILES[name][0], path)
+            result = load(FILES[name], path)
             if len(set().union(*map(_weights, (result, *self.read.values())))) > 1:
                 raise BadResult(f"{path.name} was made with other weights than the results before.")
             self.read[name] = result
@@ -146,7 +141,7 @@ def _row(claim: Claim, measured: Measured) -> Row:
     try:
         found = claim.judge(measured)
     except Missing as missing:
-        found = Finding("", "", "not measured yet", f"`{FILES[str(missing)][1]}` measures it")
+        found = Finding("", "", "not measured yet", f"`{COMMANDS[str(missing)]}` measures it")
     except Untestable as reason:
         found = Finding("", "", "cannot be tested here", str(reason))
     return Row(

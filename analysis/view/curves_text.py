@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from html import escape
 
 from analysis import codecs
-from analysis.claims import FILES, READ, Claims, Row, Source
+from analysis.claims import READ, Claims, Row, Source
 from analysis.own_pictures import Album, Report
+from analysis.recipes import COMMANDS
 
 FIGURES = {
     "fig3": "Fig. 3: global tokens",
@@ -16,10 +17,6 @@ FIGURES = {
     "fig5": "Fig. 5: which patches",
     "epsilon": "Rate over ε",
     "codecs": "TaTok and JPEG, WebP, AVIF",
-}
-COMMANDS = {name: command for name, (_, command) in FILES.items()} | {
-    "codecs": "python -m analysis codecs --data DIR",
-    "claims": "python -m analysis claims",
 }
 INTRO = (
     "<p>What was measured, with 95 % bands; the line below a figure says on which weights. rFD is "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from analysis.generation import Generation
+from analysis.recipes import COMMANDS
 from analysis.view.generate_settings import (
     BETWEEN,
     CLASS,
@@ -12,7 +13,6 @@ from analysis.view.generate_settings import (
     KEEP_GLOBALS,
     KEEP_PATCHES,
 )
-from analysis.view.theory_table import COMMANDS
 from tatok import MaskGIT
 
 MODE_NAMES = {

@@ -16,13 +16,12 @@ import numpy as np
 
 from analysis import bias, counterfactuals, cure, decomposition, probe
 from analysis.provenance import Provenance
+from analysis.recipes import COMMANDS
 from analysis.results import BadResult, load, path_of, shown
 from analysis.view.files import source
 from analysis.view.lab_charts import Dot, dots, heat
 from analysis.view.origin import note, note_of_model
 
-TRAIN = "--train DATA/imagenette/train DATA/scenes/train"
-PAIR = "assets/demo runs/sequence runs/grid"  # the README says how they are trained
 SIGNIFICANT = 0.05
 TIGHT = 0.4  # the edges cannot hold more of the kept: little enough to say so
 
@@ -281,23 +280,12 @@ def costs(folder: Path, weights: str) -> dict | None:
 
 @dataclass(frozen=True)
 class Part:
-    """A result of the page: its file, its type, how it is shown, and the command's options."""
+    """A result of the page: its file, its type, and how it is shown."""
 
     name: str
     title: str
     kind: type
     show: Callable[..., Shown]
-    options: str = ""
-    weights: str = "assets/demo"
-
-    @property
-    def command(self) -> str:
-        """What makes the file."""
-        options = f" {self.options}" if self.options else ""
-        return (
-            f"python -m analysis {self.name} --weights {self.weights} --data DATA{options} "
-            f"--out assets/results/{self.name}.json"
-        )
 
 
 PARTS = (
@@ -313,10 +301,9 @@ PARTS = (
         "The decomposition, over sets",
         decomposition.PlaceShares,
         of_decompose,
-        weights=PAIR,
     ),
-    Part("probe", "Does position live in the codes?", probe.Probes, of_probe, TRAIN, PAIR),
-    Part("cure", "What the cure costs or gains", cure.Cure, of_cure, TRAIN),
+    Part("probe", "Does position live in the codes?", probe.Probes, of_probe),
+    Part("cure", "What the cure costs or gains", cure.Cure, of_cure),
 )
 
 
@@ -339,7 +326,7 @@ def add(part: Part, folder: Path, fingerprint: str) -> None:
     """Add one result to the current Blocks, or the sentence that says why there is none."""
     found = read(part, folder)
     if isinstance(found, str):
-        sentence = f"{escape(found)} <code>{escape(part.command)}</code>"
+        sentence = f"{escape(found)} <code>{escape(COMMANDS[part.name])}</code>"
         _html(f'<div class="lab"><p><b>{part.title}</b> {sentence}</p></div>')
         return
     with gr.Accordion(part.title, open=False):

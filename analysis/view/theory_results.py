@@ -9,9 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from analysis import redundancy, theory
+from analysis.recipes import COMMANDS
 from analysis.results import BadResult, Estimate, load, path_of, shown
 from analysis.view.files import source
-from analysis.view.lab_results import TRAIN, Dot, Part, Shown, add, dots
+from analysis.view.lab_results import Dot, Part, Shown, add, dots
 from analysis.view.origin import note
 
 # --- the figures -----------------------------------------------------------------------------
@@ -78,7 +79,6 @@ PARTS = (
         "Red (Eq. 2) of all patches, of the kept, and given G",
         redundancy.Redundancies,
         of_redundancy,
-        TRAIN,
     ),
 )
 
@@ -163,8 +163,7 @@ def measurement(name: str, kind: type, told: Callable, folder: Path, fingerprint
     try:
         result = load(kind, path_of(name, folder))
     except BadResult as error:
-        command = next(part.command for part in PARTS if part.name == name)
-        return f"{escape(str(error))} <code>{escape(command)}</code> makes it."
+        return f"{escape(str(error))} <code>{escape(COMMANDS[name])}</code> makes it."
     made = note(result.provenance, fingerprint)
     return f'<b>Measured:</b> {escape(told(result))} <span class="note">{made}</span>'
 

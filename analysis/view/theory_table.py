@@ -16,6 +16,7 @@ import gradio as gr
 
 from analysis import evaluate, generation, speed
 from analysis.provenance import ROOT, Provenance
+from analysis.recipes import COMMANDS
 from analysis.results import BadResult, load, path_of
 from analysis.view.files import source
 from analysis.view.origin import note
@@ -29,13 +30,6 @@ AXES = {
     "tokens": "tokens of a picture",
     "parameters": "parameters of the generator, millions",
     "speedup": "speed as a multiple of that with 569 tokens",
-}
-COMMANDS = {
-    "evaluate": "python -m analysis evaluate --weights assets/demo --data DATA --train "
-    "DATA/imagenette/train DATA/scenes/train --out assets/results/evaluate.json",
-    "generation": "python -m analysis generation --weights assets/demo --data DATA "
-    "--out assets/results/generation.json",
-    "speed": "python -m analysis speed",
 }
 APART = (
     "<p>Filled points are the paper’s rows (Table 1: ImageNet, features of Inception, an A100); "

@@ -13,6 +13,7 @@ from analysis.cure import Cure, Cured, Way
 from analysis.plans import EPSILONS, REMOVED
 from analysis.probe import Difference, ModelProbes, Probes
 from analysis.provenance import Data, Provenance
+from analysis.recipes import COMMANDS
 from analysis.redundancy import Redundancies, Redundancy
 from analysis.results import BadResult, Estimate, Experiment, Point, Series
 from analysis.runner import Setting
@@ -254,7 +255,7 @@ CASES = [
 
 
 def save(result, folder):
-    named = {kind: name for name, (kind, _) in FILES.items() if kind is not Experiment}
+    named = {kind: name for name, kind in FILES.items() if kind is not Experiment}
     name = named.get(type(result)) or result.id
     results.save(result, results.path_of(name, folder))
     return name
@@ -359,10 +360,9 @@ def test_numbers_of_the_table(tmp_path):
 def test_without_files_every_claim_names_its_command(tmp_path):
     rows = judge(CLAIMS, tmp_path).rows
     assert {row.verdict for row in rows} == {"not measured yet", UNTESTABLE}
-    commands = {command for _, command in FILES.values()}
     for row in rows:
         if row.verdict == "not measured yet":
-            assert row.because.split("`")[1] in commands
+            assert row.because.split("`")[1] in COMMANDS.values()
 
 
 def test_too_few_images_cannot_be_judged(tmp_path):

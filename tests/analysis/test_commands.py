@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 
 import conftest
 import pytest
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 
 import analysis.__main__ as command_line
 from analysis import commands, extractors, results, speed
-from analysis.claims import END, FILES, START, Claims
+from analysis.claims import END, START, Claims
 from analysis.codecs import Codecs
 from analysis.extractors import ExtractorUnavailable
 from analysis.plans import PLANS
@@ -152,13 +151,6 @@ def test_the_claims_read_what_the_runs_write(tmp_path, weights, monkeypatch):
     assert "python -m analysis bias" in rows["edges"].because
     assert rows["edges"].verdict == "not measured yet"
     assert "pictures" in readme.read_text()
-
-
-@pytest.mark.parametrize("command_", [command for _, command in FILES.values()])
-def test_the_commands_that_claims_name_exist(command_):
-    program, *arguments = shlex.split(command_.removeprefix("python -m "))
-    assert program == "analysis"
-    assert command_line.parser().parse_args(arguments).run
 
 
 def test_speed_and_claims(tmp_path, monkeypatch, capsys):

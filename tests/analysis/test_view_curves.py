@@ -255,7 +255,7 @@ def test_the_panel_takes_only_what_is_on_offer():
 def test_a_missing_file_names_its_command():
     for name in curves.KINDS:
         assert "python -m analysis" in curves_text.not_measured(name)
-    assert "run fig3 --data DIR" in curves_text.not_measured("fig3")
+    assert "run fig3 --data DATA" in curves_text.not_measured("fig3")
     html = curves_text.not_measured("claims", html=True)
     assert html == (
         "<p>The claims have not been judged yet; <code>python -m analysis claims</code> does it."

@@ -9,10 +9,10 @@ from conftest import random_generator, random_model
 from analysis.generation import Generation, Row
 from analysis.metrics import FrechetDistance
 from analysis.provenance import Data, Provenance
+from analysis.recipes import COMMANDS
 from analysis.results import save
 from analysis.view import generate, generate_text
 from analysis.view.engine import Engine
-from analysis.view.theory_table import COMMANDS
 from tatok.sampling import SamplingOptions
 
 

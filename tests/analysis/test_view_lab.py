@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shlex
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from conftest import pictures, random_model
 from PIL import Image
 
 from analysis import bias, controls, counterfactuals, cure, decomposition, probe
-from analysis.__main__ import parser
 from analysis.places import entropies, kept, order
 from analysis.provenance import Data, Provenance
 from analysis.results import Estimate, save
@@ -291,8 +289,6 @@ def results():
 def test_a_result_is_shown_or_its_command(part, results, tmp_path):
     missing = lab_results.read(part, tmp_path)
     assert missing == f"There is no {part.name}.json in {tmp_path.name}. This command makes it:"
-    assert part.command.startswith(f"python -m analysis {part.name} --weights assets/demo ")
-    assert parser().parse_args(shlex.split(part.command)[3:]).run
     save(results[part.name], tmp_path / f"{part.name}.json")
     found = lab_results.read(part, tmp_path)
     origins = (ORIGIN, OTHER) if part.name == "probe" else (ORIGIN,)
