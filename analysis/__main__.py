@@ -65,12 +65,14 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
         check_file(args.out)
     tokenizer = TaTok.from_pretrained(args.weights)
     generator = MaskGIT.from_pretrained(args.weights)
-    names = ("steps", "epsilon", "seed", "guidance_schedule")
-    same = {name: getattr(args, name) for name in names}
-    pairs = itertools.product(args.guidance, args.temperature)
+    same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
+    several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
+    each = itertools.product(*(getattr(args, name) for name in several))
     try:
         generator.check_tokenizer(tokenizer)
-        settings = [SamplingOptions(guidance=g, temperature=t, **same) for g, t in pairs]
+        settings = [
+            SamplingOptions(**same, **dict(zip(several, values, strict=True))) for values in each
+        ]
     except ValueError as error:
         raise BadData(str(error)) from error
     record = MaskGIT.training_record(args.weights)
@@ -119,10 +121,18 @@ def parser() -> argparse.ArgumentParser:
     drawn.add_argument("--weights", required=True, help="folder or hub id")
     drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
     drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
-    drawn.add_argument("--guidance", type=float, nargs="+", default=[1.5, 2.5, 4.0])
-    drawn.add_argument("--temperature", type=float, nargs="+", default=[0.8, 1.0])
+    # Every combination of these is measured.
+    options = SamplingOptions
+    drawn.add_argument("--guidance", type=float, nargs="+", default=[options.guidance])
     drawn.add_argument(
-        "--guidance-schedule", choices=GUIDANCE_SCHEDULES, default=SamplingOptions.guidance_schedule
+        "--guidance-schedule",
+        choices=GUIDANCE_SCHEDULES,
+        nargs="+",
+        default=[options.guidance_schedule],
+    )
+    drawn.add_argument("--temperature", type=float, nargs="+", default=[options.temperature])
+    drawn.add_argument(
+        "--choice-temperature", type=float, nargs="+", default=[options.choice_temperature]
     )
     drawn.add_argument("--steps", type=int, default=8)
     drawn.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")

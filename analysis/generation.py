@@ -31,6 +31,7 @@ from tatok.sampling import SamplingOptions
 from tatok.tokenizer import TaTok
 
 BATCH = 8
+HALF = 0.5  # of the top-1 of the reconstructions: less and a class can hardly be told
 Batch = tuple[Tensor, Tensor | None]  # images (B, 3, S, S), and N (B,) where they came from tokens
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ class Row:
 class Generation:
     """The result file: `generated` from the smallest gFD to the largest, then the references.
 
-    chosen: the first of them drawn anew, with another seed. Being the smallest of several, the gFD
-    that chose it is too small; the new one had no part in the choice.
+    chosen: the one of `choose` drawn anew, with another seed. Being the best of several, the
+    numbers that chose it are too good; the new ones had no part in the choice.
     halves: distance of two disjoint halves of training pictures, real against real; epsilon: of the
     reconstructions; imagenet_classes: how many top1 tells apart; tokenizer: fingerprint.
     """
@@ -291,13 +292,15 @@ def measure(
         reconstructed = judge.row("their reconstructions", counted(again))
 
         def draw(options: SamplingOptions, more: str = "") -> Row:
-            how = f"guidance {options.guidance:g} ({options.guidance_schedule})"
-            name = f"{how}, temperature {options.temperature:g}{more}"
+            name = (
+                f"guidance {options.guidance:g} ({options.guidance_schedule}), temperature "
+                f"{options.temperature:g}, choice temperature {options.choice_temperature:g}{more}"
+            )
             batches = generated(tokenizer, generator, n, options)
             return judge.row(name, counted(batches), options)
 
         drawn = sorted(map(draw, settings), key=lambda row: row.distance.value)
-        best = drawn[0].options
+        best = choose(drawn, reconstructed).options
         chosen = draw(replace(best, seed=best.seed + 1), ", drawn anew")
     return Generation(
         tuple(drawn),
@@ -310,6 +313,13 @@ def measure(
         tokenizer.fingerprint,
         provenance,
     )
+
+
+def choose(drawn: Sequence[Row], reconstructed: Row) -> Row:
+    """Of the smallest gFD among those that reach HALF the reconstructions' top-1, if any does."""
+    ceiling = reconstructed.top1
+    known = [row for row in drawn if ceiling and row.top1 >= HALF * ceiling]
+    return min(known or drawn, key=lambda row: row.distance.value)
 
 
 def markdown(result: Generation) -> str:
@@ -326,8 +336,9 @@ def markdown(result: Generation) -> str:
     cells = [_cells(f"**chosen**: {best.name}", best), *(_cells(row.name, row) for row in rows)]
     lines = [
         table(head, cells),
-        f"The setting was chosen by this very distance, the smallest of {len(result.generated)}; "
-        f"the first row draws it anew, with seed {best.options.seed} for "
+        f"The setting was chosen by these very numbers, of {len(result.generated)}: the smallest "
+        "gFD of those with half the reconstructions' top-1, or of all if none has it. The first "
+        f"row draws it anew, with seed {best.options.seed} for "
         f"{result.generated[0].options.seed}, and had no part in the choice.",
         f"Real against real: two halves of the training pictures are {result.halves.value:.1f} "
         f"apart, {result.halves.label}.",

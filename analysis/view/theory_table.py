@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -161,8 +161,12 @@ def _evaluated(folder: Path, fingerprint: str) -> str:
 
 
 def _generated(folder: Path, fingerprint: str) -> str:
-    """The chosen setting drawn anew, the next best, and the references."""
+    """The chosen setting drawn anew, two others of small gFD, and the references."""
     result = load(generation.Generation, path_of("generation", folder))
+    seed = result.chosen.options.seed
+    others = [
+        row for row in result.generated if replace(row.options, seed=seed) != result.chosen.options
+    ]
     rows = [
         (
             row.name,
@@ -170,7 +174,7 @@ def _generated(folder: Path, fingerprint: str) -> str:
             f"{row.distance.value:.2f}",
             row.distance.label,
         )
-        for row in (result.chosen, *result.generated[1:3], result.reconstructed, result.held_out)
+        for row in (result.chosen, *others[:2], result.reconstructed, result.held_out)
     ]
     own = result.tokenizer == fingerprint  # the line names the generator's own weights
     made = escape(result.provenance.line())

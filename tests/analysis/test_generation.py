@@ -12,7 +12,7 @@ from conftest import pictures, random_generator, random_model
 import analysis.__main__ as command_line
 from analysis import generation
 from analysis.extractors import IMAGENETTE
-from analysis.metrics import frechet_distance
+from analysis.metrics import FrechetDistance, frechet_distance
 from analysis.provenance import Data, provenance
 from analysis.results import load
 from tatok import MaskGIT, TaTok, load_image
@@ -218,16 +218,26 @@ def test_every_row_is_what_the_public_api_gives(models, data):
     values = [row.distance.value for row in result.generated]
     assert values == sorted(values) and len(set(values)) == 3
     assert {row.options for row in result.generated} == set(settings)
-    best, again = result.generated[0], result.chosen
+    best, again = generation.choose(result.generated, result.reconstructed), result.chosen
     assert again.options == dataclasses.replace(best.options, seed=1) and best.options.seed == 0
-    assert again.name == f"{best.name}, drawn anew" and again.distance.value != values[0]
+    assert again.name == f"{best.name}, drawn anew" and again.distance.value not in values
     assert result.imagenet_classes == 2 and result.tokenizer == tokenizer.fingerprint
     lines = [line for line in generation.markdown(result).splitlines() if line.startswith("| ")]
     assert lines[2].startswith("| **chosen**: guidance")
     assert f"| {again.distance.value:.1f} |" in lines[2]
     assert lines[3].startswith("| guidance") and f"| {values[0]:.1f} |" in lines[3]
     assert len(lines) == 8
-    assert "chosen by this very distance, the smallest of 3;" in generation.markdown(result)
+    assert "chosen by these very numbers, of 3:" in generation.markdown(result)
+
+
+def test_the_choice_is_the_smallest_gfd_with_half_the_ceiling():
+    def row(gfd, top1):
+        return generation.Row("", None, FrechetDistance(gfd, 1, ""), 0.0, top1, None, None)
+
+    a, b, c = drawn = row(1.0, 0.29), row(2.0, 0.31), row(3.0, 0.6)
+    for ceiling, best in ((0.5, a), (0.6, b), (1.0, c), (1.3, a), (None, a)):
+        assert generation.choose(drawn, row(0.0, ceiling)) is best
+    assert generation.choose([b, a], row(0.0, None)) is a
 
 
 def test_folders_of_the_classes(models):
@@ -245,11 +255,15 @@ def test_the_command_writes_what_it_prints(weights, data, tmp_path, monkeypatch,
     monkeypatch.setattr(command_line, "Lite0", Stub)
     out = tmp_path / "generation.json"
     run("--weights", weights, "--data", data, "--n", 6, "--guidance", 1, 4, "--temperature", 0.5,
+        "--choice-temperature", 1, 3, "--guidance-schedule", "constant",
         "--steps", 2, "--seed", 3, "--cache", tmp_path / "cache", "--out", out)  # fmt: skip
     result = load(generation.Generation, out)
     printed = capsys.readouterr().out
     assert generation.markdown(result) in printed and result.provenance.line() in printed
-    assert {row.options.guidance for row in result.generated} == {1.0, 4.0}
+    options = [row.options for row in result.generated]
+    pairs = {(one.guidance, one.choice_temperature) for one in options}
+    assert pairs == {(1.0, 1.0), (1.0, 3.0), (4.0, 1.0), (4.0, 3.0)} and len(options) == 4
+    assert {(one.guidance_schedule, one.temperature) for one in options} == {("constant", 0.5)}
     assert all(row.options.seed == 3 and row.options.steps == 2 for row in result.generated)
     origin, generator = result.provenance, MaskGIT.from_pretrained(weights)
     assert (origin.weights, origin.training_images) == (generator.fingerprint, 77)
