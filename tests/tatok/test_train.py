@@ -16,7 +16,7 @@ from PIL import Image
 from tatok import TaTok, data
 from tatok.images import to_pil
 from tatok.losses import LossWeights, total_loss
-from tatok.train import RunOptions, Trainer, learning_rate
+from tatok.train import RunOptions, Trainer, World, learning_rate
 from tatok.train_tokenizer import TokenizerTask, draw_k, draw_keep, start_from_pca
 
 pytestmark = pytest.mark.gradients
@@ -172,6 +172,28 @@ def test_codebooks_start_on_what_they_code(tmp_path, predictive):
     for q in (model.quantize_patches(encoding), model.quantize_globals(encoding)):
         error = (q.latents - q.quantized).square().mean()
         assert error < 0.5 * q.latents.var(dim=(0, 1)).mean()  # k-means centres of these latents
+
+
+def test_the_codes_in_use_are_those_of_a_whole_epoch(tmp_path):
+    x = pictures(8)
+    for n, picture in enumerate(x):
+        to_pil(picture).save(tmp_path / f"{n}.png")
+    files = data.list_images([tmp_path])
+    task = TokenizerTask(random_model(), files, files)
+    task.set_live(True)
+    seen = {0: [], 1: [], 2: []}  # epoch -> use of both books at each step
+    for n in range(0, 20, 4):  # two epochs and a half
+        task.loss(x[n % 8 : n % 8 + 4], n, World())
+        made, keep = task._last
+        K = task.model.config.codebook_size
+        used = [made.patches.codes[keep], made.globals.codes.flatten()]
+        seen[n // 8].append(torch.stack([torch.bincount(codes, minlength=K) for codes in used]))
+        task.after_step(n, World())
+        in_last = sum(seen[n // 8 - 1]) if n >= 8 else torch.zeros(2, K)
+        assert torch.equal(task.last_usage, torch.as_tensor(in_last).float())
+        assert torch.equal(task.usage, sum(seen[n // 8]).float())
+    row = task.validate(task.model)
+    assert row["patch_usage"] == (sum(seen[1])[0] > 0).float().mean()
 
 
 def test_pca_start_is_the_best_linear_codec():
