@@ -25,7 +25,7 @@ COMMANDS = {
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",
     "evaluate": _measured("evaluate", _TRAIN),
-    "generation": _measured("generation", " --temperature 0.65 0.8"),
+    "generation": _measured("generation"),
     "bias": _measured("bias"),
     "counterfactuals": _measured("counterfactuals"),
     "theory": _measured("theory"),

@@ -47,17 +47,16 @@ GUIDANCE_SCHEDULES: dict[str, Callable[[float], float]] = {
 class SamplingOptions:
     """The knobs of `sample` and `fill`; every one changes the result.
 
-    Guidance and both temperatures are those that `python -m analysis generation` chose on
-    `assets/demo`.
+    Guidance and temperature are those of the smallest gFD of `assets/demo`.
     """
 
     steps: int = 8
     schedule: str = "arccos"
-    temperature: float = 0.8  # of the codes: logits are divided by it
-    choice_temperature: float = 5.0  # of the Gumbel noise on the confidence, annealed
+    temperature: float = 0.5  # of the codes: logits are divided by it
+    choice_temperature: float = 2.0  # of the Gumbel noise on the confidence, annealed
     top_p: float = 1.0
     guidance: float = 8.0
-    guidance_schedule: str = "constant"
+    guidance_schedule: str = "linear"
     epsilon: float = 0.05  # length by DTF, unless a count is given
     seed: int = 0
 

@@ -123,7 +123,7 @@ KNOBS = {
     "choice_temperature": 30.0,
     "top_p": 0.1,
     "guidance": 6.0,
-    "guidance_schedule": "linear",
+    "guidance_schedule": "constant",
     "epsilon": 0.7,
     "seed": 1,
 }
