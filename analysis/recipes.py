@@ -25,7 +25,7 @@ COMMANDS = {
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",
     "evaluate": _measured("evaluate", _TRAIN),
-    "generation": _measured("generation"),
+    "generation": _measured("generation", " --temperature 0.5 0.65"),
     "bias": _measured("bias"),
     "counterfactuals": _measured("counterfactuals"),
     "theory": _measured("theory"),
