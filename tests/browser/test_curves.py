@@ -142,7 +142,7 @@ def test_the_mark_follows_the_tab_tokenize(tab):
 def test_what_was_not_measured_names_its_command(tab):
     tab.locator("#curves-which").get_by_text("JPEG").click()
     line = tab.locator('#curves-made [data-text="missing"]')
-    expect(line).to_contain_text("python -m analysis codecs --data DIR")
+    expect(line).to_contain_text("python -m analysis codecs --data DATA")
     expect(tab.locator("#curves-plot")).to_be_hidden()
     expect(tab.locator('#curves-made [data-save="csv"]')).to_be_hidden()
 
