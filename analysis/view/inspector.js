@@ -101,7 +101,8 @@ function draw() {
   find(".columns").hidden = !ready;
   find('[data-text="hint"]').hidden = ready;
   if (!ready) return;
-  const fits = answer !== null && Studio.agree(answer.settings, settings, KEYS);
+  // A policy that the browser cannot follow leaves `keep` null until the server has told.
+  const fits = shown.keep !== null && answer !== null && Studio.agree(answer.settings, settings, KEYS);
   const formula = answer !== null && Studio.agree(answer.settings, settings, KEYS.filter((key) => !["epsilon", "policy", "forced_in", "forced_out"].includes(key)));
   find(".steps").innerHTML = steps(shown, formula ? answer.parts : null);
   alike(shown);

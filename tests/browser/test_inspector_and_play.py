@@ -97,6 +97,16 @@ def test_the_inspector_shows_what_python_finds(tab, engine):
     expect(steps.nth(6)).to_contain_text("kept by hand")
 
 
+def test_the_inspector_waits_for_the_patches_that_a_policy_keeps(tab):
+    """An old inspection fits the settings again before the server has told which are kept."""
+    put(tab, selected=40, policy="random", epsilon=0.05, inspector=True)
+    tab.locator(LOOKED).wait_for()
+    put(tab, inspector=False, epsilon=0.5)
+    settled(tab)
+    put(tab, inspector=True, epsilon=0.05)  # no script error: `open_page` looks
+    tab.locator(LOOKED).wait_for()
+
+
 def test_every_estimators_formula_has_its_numbers(tab):
     put(tab, selected=40, inspector=True)
     line = tab.locator("#inspector .steps li").first
