@@ -36,7 +36,7 @@ DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
 def reconstruct(args: argparse.Namespace) -> None:
     """Encode, select, quantize, decode; print the numbers; write what was asked for."""
     model = TaTok.from_pretrained(args.weights)
-    x = load_image(args.picture, size=model.config.image_size)
+    x = load_image(args.picture, size=args.side or model.config.image_size)
     encoding = model.encode(x, args.k)
     selection = model.select(
         encoding, args.epsilon, args.estimator, args.policy, args.count, args.target_psnr
@@ -202,14 +202,19 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
         how: dict = {"type": type(default)}
         if isinstance(default, bool):
             how = {"action": argparse.BooleanOptionalAction}
+        elif default is None:
+            how = {"type": int}
         elif default is dataclasses.MISSING:
             how = {"type": Path, "required": True}
-        group.add_argument(flag, default=argparse.SUPPRESS, help=f"default {default}", **how)
+        usual = {dataclasses.MISSING: "required", None: "default: that of the size"}
+        said = usual.get(default, f"default {default}")
+        group.add_argument(flag, default=argparse.SUPPRESS, help=said, **how)
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
     """What `reconstruct` and `encode` share."""
     parser.add_argument("picture", type=Path)
+    parser.add_argument("--side", type=int, help="pixels (default: the checkpoint's image_size)")
     parser.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")
     parser.add_argument("-k", type=int, help="global tokens (default: the checkpoint's)")
     parser.add_argument("--estimator", choices=ESTIMATORS, help="default: the checkpoint's")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isqrt
 from typing import Literal
 
 Layout = Literal["sequence", "grid"]
-ESTIMATOR_NAMES = ("residual", "gaussian", "code", "prior", "rate")
+ESTIMATOR_NAMES = ("residual", "gaussian", "code", "prior", "rate", "gain")
 
 
 def check_widths(dim: int, heads: int, head_dim: int) -> None:
@@ -35,7 +35,7 @@ class TokenizerConfig:
     d_p and d_g codebook dimensions, M number of patches.
     """
 
-    image_size: int = 128  # S
+    image_size: int = 128  # S where the caller names none; the grid of the tables of places
     patch_size: int = 8  # s
     overlap: float = 0.0  # o in [0, 1); the stride is s(1 - o)
     dim: int = 256  # D
@@ -53,6 +53,8 @@ class TokenizerConfig:
     predictive: bool = False  # patch codes are of what G does not predict (needs layout `grid`)
     estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
     target_psnr: float = 20.0  # dB; sets D0 of the `rate` estimator
+    min_side: int | None = None  # smallest and largest side of a picture; None: image_size
+    max_side: int | None = None
 
     def __post_init__(self) -> None:
         if self.layout not in ("sequence", "grid"):
@@ -71,6 +73,17 @@ class TokenizerConfig:
             raise ValueError(
                 f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}."
             )
+        if not self.smallest <= self.image_size <= self.largest:
+            raise ValueError(
+                f"image_size {self.image_size} must lie in {self.smallest}..{self.largest}."
+            )
+        if self.layout == "sequence" and len(self.sides) > 1:
+            raise ValueError("layout 'sequence' takes one side: it has places in a sequence.")
+        if self.image_size not in self.sides:
+            raise ValueError(
+                f"min_side {self.smallest} and image_size {self.image_size} must be whole steps of "
+                f"{self.stride} apart."
+            )
         if not 0 <= self.k <= self.k_max:
             raise ValueError(f"k = {self.k} is not in 0..k_max = {self.k_max}.")
         check_widths(self.dim, self.heads, self.predictor_dim)
@@ -81,13 +94,43 @@ class TokenizerConfig:
         return round(self.patch_size * (1 - self.overlap))
 
     @property
+    def smallest(self) -> int:
+        """The smallest side of a picture."""
+        return self.image_size if self.min_side is None else self.min_side
+
+    @property
+    def largest(self) -> int:
+        """The largest side of a picture."""
+        return self.image_size if self.max_side is None else self.max_side
+
+    @property
+    def sides(self) -> range:
+        """The sides S that the weights take, in steps of the stride."""
+        return range(self.smallest, self.largest + 1, self.stride)
+
+    def grid_of(self, side: int) -> int:
+        """Patches along a side of S pixels, ceil((S - so) / (s(1 - o)))."""
+        return ceil((side - self.patch_size + self.stride) / self.stride)
+
+    def side_of(self, grid: int) -> int:
+        """S in pixels of a picture of grid x grid patches."""
+        return self.image_size + (grid - self.grid) * self.stride
+
+    def grid_of_patches(self, M: int) -> int:
+        """Patches along one side of a picture of M patches. ValueError for another model's M."""
+        grid = isqrt(M)
+        if grid**2 != M or self.side_of(grid) not in self.sides:
+            raise ValueError(f"This model has no picture of {M} patches.")
+        return grid
+
+    @property
     def grid(self) -> int:
-        """Patches along one side, ceil((S - so) / (s(1 - o)))."""
-        return ceil((self.image_size - self.patch_size + self.stride) / self.stride)
+        """Patches along one side where S is image_size."""
+        return self.grid_of(self.image_size)
 
     @property
     def num_patches(self) -> int:
-        """M."""
+        """M where S is image_size."""
         return self.grid**2
 
     @property

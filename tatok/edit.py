@@ -44,6 +44,11 @@ def inpaint(
     settings, labels = SamplingOptions(**options), generator.labels([label] * len(x))
     N = generator.counts(count, len(x))
     unseen = hidden_patches(tokenizer, hidden)  # (M,)
+    if len(unseen) != generator.config.num_patches:
+        raise ValueError(
+            f"The generator draws pictures of {generator.config.num_patches} patches, not of "
+            f"{len(unseen)}."
+        )
     encoding = encode_visible(tokenizer, x, hidden, generator.config.k)
     evidence = tokenizer.measure(encoding, generator.config.estimator)
     every = tokenizer.quantize(encoding, tokenizer.filter(encoding, evidence, count=len(unseen)))
@@ -118,9 +123,10 @@ def hidden_patches(tokenizer: TaTok, hidden: Tensor) -> Tensor:
 
     ValueError for another shape or type, and where no patch or every patch is hidden.
     """
-    S = tokenizer.config.image_size
-    if hidden.dtype != torch.bool or hidden.shape not in ((S, S), (1, 1, S, S)):
-        raise ValueError(f"The mask must be boolean, {S} x {S}.")
+    S = hidden.shape[-1] if hidden.ndim else 0
+    shaped = hidden.shape in ((S, S), (1, 1, S, S)) and S in tokenizer.config.sides
+    if hidden.dtype != torch.bool or not shaped:
+        raise ValueError("The mask must be boolean, one number for each pixel of the picture.")
     unseen = patchify(hidden.reshape(1, 1, S, S).float(), tokenizer.config)[0].any(dim=1)
     if not unseen.any():
         raise ValueError("Nothing is hidden.")
@@ -139,6 +145,8 @@ def encode_visible(tokenizer: TaTok, x: Tensor, hidden: Tensor, k: int | None = 
     """
     tokenizer.check_images(x)
     unseen = hidden_patches(tokenizer, hidden)
+    if hidden.shape[-1] != x.shape[-1]:
+        raise ValueError(f"The mask is {hidden.shape[-1]} pixels wide, the picture {x.shape[-1]}.")
     seen_pixels = x.masked_fill(hidden.reshape(hidden.shape[-2:]), 0.0)
     return tokenizer.encode(seen_pixels, k, visible=~unseen)
 

@@ -1,4 +1,4 @@
-"""Conditional entropy H(p_i | G): five estimators behind one interface; R(D) and T.
+"""Conditional entropy H(p_i | G): six estimators behind one interface; R(D) and T.
 
 An estimator is a function (model, encoding) -> (B, M), with its unit beside its name in ESTIMATORS;
 H is it clamped at 0 (`TaTok.measure`): below 0, G suffices by more than enough. G is what the
@@ -55,7 +55,7 @@ def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (squared + log_variance + LOG_2PI).sum(dim=-1)
 
 
-# --- the five estimators ---------------------------------------------------------------------
+# --- the six estimators ---------------------------------------------------------------------
 
 
 def residual(model: TaTok, encoding: Encoding) -> Tensor:
@@ -73,13 +73,13 @@ def residual(model: TaTok, encoding: Encoding) -> Tensor:
 def projection_distance(model: TaTok, encoding: Encoding) -> Tensor:
     """||p_i - Proj(p_i, G)||^2, (B, M)."""
     p, G = encoding.patches, model.quantize_globals(encoding).tokens  # (B, M, D), (B, k, D)
-    if G.shape[1]:
+    if not G.shape[1]:
+        return p.square().sum(dim=2)
+    with torch.autocast(p.device.type, enabled=False):  # there is no SVD in half precision
+        p, G = p.to(model.decoder.mask.dtype), G.to(model.decoder.mask.dtype)
         U, S, _ = torch.linalg.svd(G.transpose(1, 2), full_matrices=False)  # (B, D, k), (B, k)
         U = U * (1e-5 * S[:, :1] < S)[:, None]  # an orthonormal basis of the span
-        p_parallel = p @ U @ U.transpose(1, 2)
-    else:
-        p_parallel = torch.zeros_like(p)
-    return (p - p_parallel).square().sum(dim=2)
+        return (p - p @ U @ U.transpose(1, 2)).square().sum(dim=2)
 
 
 def complexity(patches: Tensor) -> Tensor:
@@ -104,7 +104,8 @@ def code(model: TaTok, encoding: Encoding) -> Tensor:
 
 def prior(model: TaTok, encoding: Encoding) -> Tensor:
     """(d) H(q_i | G) in bits: a function of G alone, so that places need not be sent."""
-    return model.place_entropy(model.quantize_globals(encoding).codes)
+    grid = model.config.grid_of_patches(encoding.patches.shape[1])
+    return model.place_entropy(model.quantize_globals(encoding).codes, grid)
 
 
 def rate(model: TaTok, encoding: Encoding) -> Tensor:
@@ -116,6 +117,17 @@ def rate(model: TaTok, encoding: Encoding) -> Tensor:
     D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config)
     D0 = distortion(encoding.target_psnr)
     return 0.5 * model.config.patch_dim * (D_i / D0).clamp(min=1e-12).log2()
+
+
+def gain(model: TaTok, encoding: Encoding) -> Tensor:
+    """(f) D_i(G) - D_i(all): the mean square error that keeping patch i saves; beyond the paper.
+
+    D_i(all) is of the image decoded from all patches. epsilon is then a share of the error that the
+    patches save, and at epsilon = 0 every patch that saves any is kept.
+    """
+    x, config = encoding.pixels, model.config
+    D_i = patch_errors(x, model.decode_globals(encoding), config)
+    return D_i - patch_errors(x, model.decode_all(encoding), config)
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "code": Estimator(code, "bits, surprisal of the code"),
     "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),
     "rate": Estimator(rate, "bits beyond G to reach D0"),
+    "gain": Estimator(gain, "mean square error saved"),
 }
 
 

@@ -84,7 +84,8 @@ def predictor_nll(model: TaTok, made: Reconstruction, places: Tensor) -> tuple[T
     measure the tokens and do not shape them.
     """
     g = model.decoder.global_places(made.globals.tokens.detach()).detach()
-    features = model.predictor(g)[:, places]  # (B, n, W)
+    grid = model.config.grid_of_patches(made.patches.codes.shape[1])
+    features = model.predictor(g, grid)[:, places]  # (B, n, W)
     mean, log_variance = model.predictor.gaussian(features)
     z = (made.patches.latents + made.patches.mean).detach()[:, places]
     log_p = model.predictor.log_p(features)
@@ -102,10 +103,12 @@ def code_rate(model: TaTok, made: Reconstruction, keep: Tensor, places: Tensor) 
     codes = model.patch_codebook.codes
     squared = torch.cdist(z.flatten(0, 1), codes).square().unflatten(0, z.shape[:2])
     soft = (-squared / (2 * model.patch_codebook.error * z.shape[2])).softmax(dim=2)  # (B, n, K)
-    features = model.predictor(model.decoder.global_places(made.globals.tokens))[:, places]
+    M = keep.shape[1]
+    grid = model.config.grid_of_patches(M)
+    features = model.predictor(model.decoder.global_places(made.globals.tokens), grid)[:, places]
     bits = -(soft * model.predictor.log_p(features)).sum(dim=2) / math.log(2)  # (B, n)
-    kept = (bits * keep[:, places]).mean(dim=1) * model.config.num_patches
-    return kept.mean() / model.config.image_size**2
+    kept = (bits * keep[:, places]).mean(dim=1) * M
+    return kept.mean() / model.config.side_of(grid) ** 2
 
 
 def total_loss(

@@ -9,6 +9,7 @@ from tatok.config import TokenizerConfig
 from tatok.transformer import (
     blocks,
     patchify,
+    places_at,
     sinusoid,
     sinusoid_2d,
     spread_places,
@@ -24,7 +25,7 @@ class Encoder(nn.Module):
         self.config = config
         self.embed = nn.Linear(config.patch_dim, config.dim)
         places = 0.5 * sinusoid_2d(config.grid, config.dim)
-        self.position = nn.Parameter(places)  # (M, D)
+        self.position = nn.Parameter(places)  # (M, D) where S is image_size; see places_at
         # A query begins as a place, so that it looks at the patches around it.
         self.queries = nn.Parameter(places[spread_places(config.k_max, config.grid)])  # (k_max, D)
         self.blocks = blocks(config.dim, config.depth, config.heads, config.mlp_ratio)
@@ -37,7 +38,8 @@ class Encoder(nn.Module):
         visible (M,) bool, the same for all rows: the other patches are taken out of the sequence,
         as if there were none, and come back as zeros.
         """
-        p = self.embed(patchify(x, self.config)) + self.position  # (B, M, D)
+        position = places_at(self.position, self.config.grid_of(x.shape[-1]))  # (M, D)
+        p = self.embed(patchify(x, self.config)) + position  # (B, M, D)
         if visible is not None:
             p = p[:, visible]
         h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
@@ -47,7 +49,7 @@ class Encoder(nn.Module):
         if self.config.layout == "grid":
             # The place was there for attention; a code should not have to carry it. In `sequence` a
             # packed token has lost its place: its code must carry it, as the paper has it.
-            patches = patches - (self.position if visible is None else self.position[visible])
+            patches = patches - (position if visible is None else position[visible])
         if visible is not None:
             seen, patches = patches, patches.new_zeros(len(x), len(visible), patches.shape[2])
             patches[:, visible] = seen
@@ -90,9 +92,10 @@ class Decoder(nn.Module):
     def forward(self, globals_: Tensor, patches: Tensor, keep: Tensor) -> Tensor:
         """Decoder tokens (B, k, D), (B, M, D), keep (B, M) -> images (B, 3, S, S), unclipped."""
         g = self.global_places(globals_) + self.global_position  # (B, k_max, D)
-        p = self.patch_places(patches, keep) + self.position  # (B, M, D)
+        position = places_at(self.position, self.config.grid_of_patches(keep.shape[1]))
+        p = self.patch_places(patches, keep) + position  # (B, M, D)
         h = torch.cat([g, p], dim=1)  # (B, k_max + M, D), S of Eq. 8
         for block in self.blocks:
             h = block(h)
-        pixels = self.head(h[:, self.config.k_max :] - self.position)
+        pixels = self.head(h[:, self.config.k_max :] - position)
         return unpatchify(pixels, self.config)  # Eq. 9

@@ -57,11 +57,12 @@ class Codebook(nn.Module):
 
     def forward(self, tokens: Tensor, mean: Tensor | float = 0.0) -> Quantized:
         """(B, L, D) -> Quantized of z - mean, gradients straight through to z; see `embed`."""
-        latents = self.down(tokens).float() - mean  # (B, L, d)
-        with torch.autocast(latents.device.type, enabled=False):  # half precision mistakes codes
+        with torch.autocast(tokens.device.type, enabled=False):  # half precision mistakes codes
+            latents = self.down(tokens.to(self.down.weight.dtype)) - mean  # (B, L, d)
             codes = self.nearest(latents.detach())
         quantized = self.codes[codes]
-        passed = latents + (quantized - latents).detach() if self.live else latents
+        # Adds an exact 0 whose gradient is z's: the tokens are those of `embed`, bit for bit.
+        passed = quantized + (latents - latents.detach()) if self.live else latents
         return Quantized(self.up(passed + mean), codes, latents, quantized, mean)
 
     def embed(self, codes: Tensor, mean: Tensor | float = 0.0) -> Tensor:

@@ -118,7 +118,7 @@ def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor:
     x = load_image(file.path, size=size)[0]
     made = [x, x.flip(2)][:views]
     for view in range(2, views):
-        draw = torch.rand(4, generator=seeded(number, view)).tolist()
+        draw = torch.rand(5, generator=seeded(number, view)).tolist()
         made.append(augment(open_image(file.path), size, draw))
     return torch.stack(made)
 

@@ -105,7 +105,7 @@ def unpack(data: bytes, model: TaTok) -> Tokens:
         or LAYOUTS[layout] != config.layout
         or rule >= len(PLACES)
         or k > config.k_max
-        or config.num_patches != M
+        or M not in (config.grid_of(side) ** 2 for side in config.sides)
         or config.codebook_size != K
     ):
         raise BadTokenFile("The header of this .tatok file is damaged.")
@@ -123,22 +123,23 @@ def unpack(data: bytes, model: TaTok) -> Tokens:
         keep = torch.zeros(1, M, dtype=torch.bool)
         keep[0, set_of_rank(rank, M, N)] = True
     else:
-        keep = places_by_rule(model, PLACES[rule], global_codes, N)
+        keep = places_by_rule(model, PLACES[rule], global_codes, N, M)
     patch_codes = torch.full((1, M), -1)
     patch_codes[keep] = torch.tensor(codes[k:], dtype=torch.long)
     return Tokens(global_codes, patch_codes, config.layout, K, PLACES[rule])
 
 
 @torch.no_grad()
-def places_by_rule(model: TaTok, rule: str, global_codes: Tensor, N: int) -> Tensor:
+def places_by_rule(model: TaTok, rule: str, global_codes: Tensor, N: int, M: int) -> Tensor:
     """The kept places (1, M) that N and the global codes alone give."""
-    M, count = model.config.num_patches, torch.tensor([N])
+    grid, count = model.config.grid_of_patches(M), torch.tensor([N])
     if model.config.layout == "sequence" or rule == "first":
         return filtering.first(M, count)
     if rule == "prior":
-        return filtering.top(model.place_entropy(global_codes), count)
+        return filtering.top(model.place_entropy(global_codes, grid), count)
     if rule == "chain":
-        return filtering.chain(model.place_deviation(global_codes), model.correlation, count)
+        sigma = model.place_deviation(global_codes, grid)
+        return filtering.chain(sigma, model.correlation_at(grid), count)
     return {"last": filtering.last, "uniform": filtering.uniform}[rule](M, count)
 
 

@@ -96,6 +96,8 @@ class TaTok(Pretrained):
     def encode(self, x: Tensor, k: int | None = None, visible: Tensor | None = None) -> Encoding:
         """Images (B, 3, S, S) in [-1, 1] -> Encoding with k global tokens (default config.k).
 
+        S is one of config.sides.
+
         visible (M,) bool: encode only these patches, see Encoder.forward; `edit.encode_visible` is
         the way to hide pixels.
         """
@@ -205,20 +207,24 @@ class TaTok(Pretrained):
         keep = tokens.patch_codes >= 0
         globals_ = self.embed_globals(tokens.global_codes)
         codes = tokens.patch_codes.clamp(min=0)
-        patches = self.patch_codebook.embed(codes, self.expected(globals_))
+        patches = self.patch_codebook.embed(codes, self.expected(globals_, codes.shape[1]))
         return self.decoder(globals_, patches, keep).clamp(-1, 1)
 
     def check_images(self, x: Tensor) -> None:
-        """ValueError unless x is (B, 3, S, S)."""
-        S = self.config.image_size
-        if x.ndim != 4 or x.shape[1:] != (3, S, S):
-            raise ValueError(f"images must be (B, 3, {S}, {S}), not {tuple(x.shape)}.")
+        """ValueError unless x is (B, 3, S, S), S one of config.sides."""
+        c = self.config
+        if x.ndim != 4 or x.shape[1:3] != (3, x.shape[3]) or x.shape[3] not in c.sides:
+            S = f"{c.image_size}, {c.image_size}"
+            if len(c.sides) > 1:
+                S = f"S, S), S from {c.smallest} to {c.largest} in steps of {c.stride} ("
+            raise ValueError(f"images must be (B, 3, {S}), not {tuple(x.shape)}.")
 
     def check_tokens(self, tokens: Tokens) -> None:
         """ValueError unless k <= k_max, M, K and the layout are this model's."""
         c, (k, M) = self.config, (tokens.global_codes.shape[1], tokens.patch_codes.shape[1])
-        found, own = (M, tokens.codebook_size, tokens.layout), (c.num_patches, c.codebook_size)
-        if k > c.k_max or found != (*own, c.layout):
+        known = M in (c.grid_of(side) ** 2 for side in c.sides)
+        same = (tokens.codebook_size, tokens.layout) == (c.codebook_size, c.layout)
+        if k > c.k_max or not known or not same:
             raise ValueError(
                 f"These tokens are another model's: k = {k}, M = {M}, K = {tokens.codebook_size}, "
                 f"layout {tokens.layout}."
@@ -229,7 +235,8 @@ class TaTok(Pretrained):
     def forward(self, encoding: Encoding, keep: Tensor) -> Reconstruction:
         """The differentiable path: quantize straight through, decode `keep` (B, M); unclipped."""
         g = self.quantize_globals(encoding)
-        p = self.patch_codebook(encoding.patches, self.expected(g.tokens))
+        M = encoding.patches.shape[1]
+        p = self.patch_codebook(encoding.patches, self.expected(g.tokens, M))
         return Reconstruction(self.decoder(g.tokens, p.tokens, keep), g, p)
 
     def embed_globals(self, codes: Tensor, book: Codebook | None = None) -> Tensor:
@@ -249,12 +256,20 @@ class TaTok(Pretrained):
         g = self.quantize_globals(encoding).tokens
         return self.decoder(g, torch.zeros_like(encoding.patches), nothing).clamp(-1, 1)
 
+    def decode_all(self, encoding: Encoding) -> Tensor:
+        """The image decoded from the global tokens and all patches, (B, 3, S, S) in [-1, 1]."""
+        everything = torch.ones(
+            encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
+        )
+        return self(encoding, everything).image.clamp(-1, 1)
+
     def quantize_patches(self, encoding: Encoding) -> Quantized:
         """All patches quantized, kept or not."""
         globals_ = self.quantize_globals(encoding).tokens
-        return self.patch_codebook(encoding.patches, self.expected(globals_))
+        expected = self.expected(globals_, encoding.patches.shape[1])
+        return self.patch_codebook(encoding.patches, expected)
 
-    def expected(self, globals_: Tensor) -> Tensor | float:
+    def expected(self, globals_: Tensor, M: int) -> Tensor | float:
         """What a `predictive` model takes from the latents z before they are coded: E[z_i | G].
 
         Decoder tokens (B, k, D) -> (B, M, d_p), or 0. Beyond the paper: encoder and decoder both
@@ -262,25 +277,54 @@ class TaTok(Pretrained):
         """
         if not self.config.predictive:
             return 0.0
-        features = self.predictor(self.decoder.global_places(globals_.detach()).detach())
+        g = self.decoder.global_places(globals_.detach()).detach()
+        features = self.predictor(g, self.config.grid_of_patches(M))
         return self.predictor.gaussian(features)[0].detach().float()
 
     def predict(self, encoding: Encoding) -> Tensor:
         """The predictor's features of each patch from G, (B, M, W)."""
-        return self.predictor(self.decoder.global_places(self.quantize_globals(encoding).tokens))
+        g = self.decoder.global_places(self.quantize_globals(encoding).tokens)
+        return self.predictor(g, self.config.grid_of_patches(encoding.patches.shape[1]))
 
-    def place_entropy(self, global_codes: Tensor) -> Tensor:
-        """H(q_i | G) of `prior` in bits from global codes (B, k) alone, (B, M) float64."""
-        predictor, features = self._given_codes(global_codes)
+    def place_entropy(self, global_codes: Tensor, grid: int | None = None) -> Tensor:
+        """H(q_i | G) of `prior` in bits from global codes (B, k) alone, (B, M) float64.
+
+        M = grid * grid (default: of a picture of config.image_size).
+        """
+        predictor, features = self._given_codes(global_codes, grid)
         log_p = predictor.log_p(features)
         return -(log_p.exp() * log_p).sum(dim=2) / math.log(2)
 
-    def place_deviation(self, global_codes: Tensor) -> Tensor:
+    def place_deviation(self, global_codes: Tensor, grid: int | None = None) -> Tensor:
         """sigma(G) of `chain` from global codes (B, k) alone, (B, M) float64: geometric mean."""
-        predictor, features = self._given_codes(global_codes)
+        predictor, features = self._given_codes(global_codes, grid)
         return (0.5 * predictor.gaussian(features)[1].mean(dim=2)).exp()
 
-    def _given_codes(self, global_codes: Tensor) -> tuple[Predictor, Tensor]:
+    def correlation_at(self, grid: int) -> Tensor:
+        """The correlation (M, M) of `chain` on a grid; measured on the grid of config.image_size.
+
+        Elsewhere it is a function of the displacement alone: the mean over all places of the
+        measured one, with 0 for pairs that leave the grid, which keeps it positive semidefinite.
+        """
+        own = self.config.grid
+        if grid == own:
+            return self.correlation
+        step = lambda g: torch.arange(g, device=self.correlation.device)  # noqa: E731
+        lag = lambda g: step(g)[:, None] - step(g)[None] + own - 1  # noqa: E731, (g, g)
+        pairs = self.correlation.double().view(own, own, own, own)  # row, column, row', column'
+        spot = lag(own)[:, None, :, None] * (2 * own - 1) + lag(own)[None, :, None, :]
+        lags = pairs.new_zeros((2 * own - 1) ** 2)
+        lags.index_add_(0, spot.expand_as(pairs).flatten(), pairs.flatten())
+        lags = (lags / own**2).view(2 * own - 1, 2 * own - 1)
+        inside = lambda i: ((i >= 0) & (i < 2 * own - 1), i.clamp(0, 2 * own - 2))  # noqa: E731
+        known, i = inside(lag(grid))
+        found = lags[i[:, None, :, None], i[None, :, None, :]]  # (g, g, g, g)
+        found = found * (known[:, None, :, None] & known[None, :, None, :])
+        return found.reshape(grid**2, grid**2)
+
+    def _given_codes(
+        self, global_codes: Tensor, grid: int | None = None
+    ) -> tuple[Predictor, Tensor]:
         """The predictor and its features of each patch, as encoder and decoder both have them.
 
         In float64: they rank places by them, and the rounding of float32 depends on the batch.
@@ -289,7 +333,7 @@ class TaTok(Pretrained):
             copy.deepcopy(part).double() for part in (self.global_codebook, self.predictor)
         )
         g = self.decoder.global_places(self.embed_globals(global_codes, book))
-        return predictor, predictor(g)
+        return predictor, predictor(g, grid)
 
     # -- selection ---------------------------------------------------------------------------
 
@@ -316,8 +360,9 @@ class TaTok(Pretrained):
         if policy == "edges":
             return filtering.edges(H, N)
         if policy == "chain":
-            sigma = self.place_deviation(self.quantize_globals(encoding).codes)
-            return filtering.chain(sigma, self.correlation, N)
+            grid = self.config.grid_of_patches(M)
+            sigma = self.place_deviation(self.quantize_globals(encoding).codes, grid)
+            return filtering.chain(sigma, self.correlation_at(grid), N)
         raise ValueError(f"policy must be one of {', '.join(filtering.POLICIES)}, not {policy!r}.")
 
     def places_rule(self, selection: Selection) -> str:

@@ -38,11 +38,15 @@ class TokenizerTask:
     unquantized: int = 6_000
     seed: int = 0
     perceptual: Lite | None = None
+    joint: int = 1  # images of one step, of all processes
 
     def __post_init__(self) -> None:
         config = self.model.config
-        self.data = TrainingImages(self.files, config.image_size, self.seed)
-        self.validation = load_batch(spread(self.held_out, 64), config.image_size)
+        self.data = TrainingImages(self.files, config.sides, self.seed, self.joint)
+        self.validation = {
+            side: load_batch(spread(self.held_out, n), side)
+            for side, n in {config.largest: 24, config.image_size: 64}.items()
+        }
         sample = spread(self.files, min(CALIBRATION, len(self.files)))
         self.calibration = load_batch(sample, config.image_size)
         # How often each patch and global code occurred: in this epoch so far, and in the last one.
@@ -65,8 +69,8 @@ class TokenizerTask:
             self.start_codebooks(n)
         generator = seeded(self.seed, 2, n)
         k = draw_k(self.model.config.k, self.model.config.k_max, generator)
-        places = torch.randperm(self.model.config.num_patches, generator=generator)[:PREDICTED]
         encoding = self.model.encode(batch, k)
+        places = torch.randperm(encoding.patches.shape[1], generator=generator)[:PREDICTED]
         share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
         keep = draw_keep(self.model, encoding, world.size, share, generator)
         loss, made, terms = total_loss(
@@ -101,7 +105,9 @@ class TokenizerTask:
             2 * config.codebook_size // config.k_max if config.k_max else 0,
             64,
         )
-        images = torch.stack([self.data[n + j] for j in range(need)]).to(device)
+        # All of one side: codes are of patches, which have one size.
+        data = TrainingImages(self.files, [config.image_size], self.seed)
+        images = torch.stack([data[n + j] for j in range(need)]).to(device)
         parts = [self.model.encode(x, config.k_max) for x in images.split(8)]
         generator = seeded(self.seed, 4, n)
         for book, quantize in (  # the patches last: what is coded of them may depend on G's codes
@@ -111,6 +117,7 @@ class TokenizerTask:
             latents = torch.cat([quantize(e).latents.flatten(0, 1) for e in parts])
             if len(latents):
                 book.revive(latents) if keep_codes else book.fit(latents, generator)
+            World.join().share([book.codes, book.mass, book.sums, book.error])
             book.live = True
         self.set_live(True)
 
@@ -120,19 +127,20 @@ class TokenizerTask:
     def validate(self, model: TaTok) -> dict[str, float]:
         """PSNR on the fixed validation images, life of the codebooks, mean N at eps = 0.05."""
         self._quantize_like_ours(model)
-        x = self.validation.to(model.encoder.queries.device)
-        M, k = model.config.num_patches, model.config.k
-        row = {}
-        for name, k_, count in (
-            ("all", k, M),
-            ("quarter", k, M // 4),
-            ("none", k, 0),
-            ("all_k0", 0, M),
-            ("quarter_k0", 0, M // 4),
-        ):
-            row[f"psnr_{name}"] = psnr(x, self.images(model, k_, count)).mean().item()
-        counts = [model.select(model.encode(part), 0.05).count for part in x.split(16)]
-        row["N_at_0.05"] = torch.cat(counts).float().mean().item()
+        k, row = model.config.k, {}
+        for side, pictures in self.validation.items():
+            M = model.config.grid_of(side) ** 2
+            own = side == model.config.image_size
+            tail = "" if own else f"_{side}"  # the side that pictures have where none is named
+            settings = [("all", k, M), ("quarter", k, M // 4), ("none", k, 0)]
+            if own:
+                settings += [("all_k0", 0, M), ("quarter_k0", 0, M // 4)]
+            x = pictures.to(model.encoder.queries.device)
+            for name, k_, count in settings:
+                y = self.images(model, x, k_, count)
+                row[f"psnr_{name}{tail}"] = psnr(x, y).mean().item()
+            counts = [model.select(model.encode(part), 0.05).count for part in x.split(8)]
+            row[f"N_at_0.05{tail}"] = torch.cat(counts).float().mean().item()
         # Of the last epoch once one has ended; the first counts from where quantization began. Of
         # this process's share of the images.
         counts = self.last_usage if self.last_usage.any() else self.usage
@@ -144,10 +152,10 @@ class TokenizerTask:
         row["unreadable"] = self.data.unreadable
         return row
 
-    def images(self, model: TaTok, k: int, count: int) -> Tensor:
-        """The validation images decoded from k global tokens and `count` patches."""
+    def images(self, model: TaTok, images: Tensor, k: int, count: int) -> Tensor:
+        """Images (n, 3, S, S) decoded from k global tokens and `count` patches."""
         done = []
-        for x in self.validation.to(model.encoder.queries.device).split(16):
+        for x in images.split(8):
             encoding = model.encode(x, k)
             keep = model.select(encoding, count=count).keep
             done.append(model(encoding, keep).image.clamp(-1, 1))
@@ -156,8 +164,9 @@ class TokenizerTask:
     @torch.no_grad()
     def save(self, model: TaTok, folder: Path, record: dict) -> None:
         """Weights that can ship, and a grid of pictures: original, all, a quarter, no patches."""
-        M, k = model.config.num_patches, model.config.k
-        x = self.validation[:12]
+        side = model.config.largest
+        M, k = model.config.grid_of(side) ** 2, model.config.k
+        x = self.validation[side][:12]
         self._quantize_like_ours(model)
         calibrate(model, self.calibration.to(model.encoder.queries.device))
         record |= {
@@ -166,7 +175,8 @@ class TokenizerTask:
             "live": bool(self.live),
         }
         model.save_pretrained(folder, extra=record)
-        rows = [x, *(self.images(model, k, n)[:12].cpu() for n in (M, M // 4, 0))]
+        on_device = x.to(model.encoder.queries.device)
+        rows = [x, *(self.images(model, on_device, k, n).cpu() for n in (M, M // 4, 0))]
         save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)
 
     def _quantize_like_ours(self, model: TaTok) -> None:
@@ -269,9 +279,13 @@ def run(
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
     perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None
-    task = TokenizerTask(model, files, held_out, weights, unquantized, options.seed, perceptual)
+    joint = options.batch * World.join().size
+    task = TokenizerTask(
+        model, files, held_out, weights, unquantized, options.seed, perceptual, joint
+    )
     if source is None:
-        start_from_pca(model, torch.stack([task.data[n] for n in range(64)]))
+        data = TrainingImages(files, [model.config.image_size], options.seed)
+        start_from_pca(model, torch.stack([data[n] for n in range(64)]))
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
     if init and record.get("live") and not options.resume:
         task.start_codebooks(trainer.seen, keep_codes=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -64,10 +66,23 @@ def spread_places(count: int, grid: int) -> Tensor:
     return (row * grid).long() * grid + (column * grid).long()
 
 
+def places_at(table: Tensor, grid: int) -> Tensor:
+    """A table of places (M0, D) on another grid, (grid * grid, D).
+
+    A place is its share of the side: the table is drawn larger or smaller like a picture.
+    """
+    own = math.isqrt(len(table))
+    if grid == own:
+        return table
+    raster = rearrange(table, "(h w) d -> 1 d h w", h=own)
+    raster = F.interpolate(raster, (grid, grid), mode="bicubic", antialias=grid < own)
+    return rearrange(raster, "1 d h w -> (h w) d")
+
+
 def patchify(x: Tensor, config: TokenizerConfig) -> Tensor:
-    """Images (B, 3, S, S) -> patches (B, M, 3 s s) in raster order, overlapping by o."""
-    s, stride = config.patch_size, config.stride
-    pad = (config.grid - 1) * stride + s - config.image_size
+    """Images (B, C, S, S) -> patches (B, M, C s s) in raster order, overlapping by o."""
+    s, stride, S = config.patch_size, config.stride, x.shape[-1]
+    pad = (config.grid_of(S) - 1) * stride + s - S
     if pad:
         x = F.pad(x, (0, pad, 0, pad), mode="replicate")
     return F.unfold(x, s, stride=stride).transpose(1, 2)  # (B, M, 3 s s)
@@ -75,8 +90,8 @@ def patchify(x: Tensor, config: TokenizerConfig) -> Tensor:
 
 def unpatchify(patches: Tensor, config: TokenizerConfig) -> Tensor:
     """Patches (B, M, 3 s s) -> images (B, 3, S, S); where patches overlap, their mean."""
-    s, stride, S = config.patch_size, config.stride, config.image_size
-    side = (config.grid - 1) * stride + s
+    s, stride, grid = config.patch_size, config.stride, config.grid_of_patches(patches.shape[1])
+    S, side = config.side_of(grid), (grid - 1) * stride + s
     fold = lambda p: F.fold(p.transpose(1, 2), side, s, stride=stride)  # noqa: E731
     image = fold(patches)
     if config.overlap:
@@ -99,11 +114,12 @@ class PlaceQueries(nn.Module):
         self.mlp = nn.Sequential(nn.LayerNorm(width), Mlp(width, 4 * width))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T, D) -> features of the M places, (B, M, W)."""
+    def forward(self, tokens: Tensor, grid: int | None = None) -> Tensor:
+        """(B, T, D) -> features of the M = grid * grid places (default: as learned), (B, M, W)."""
         split = lambda t: rearrange(t, "b n (h w) -> b h n w", h=self.HEADS)  # noqa: E731
         seen = self.norm_g(self.enter(tokens))  # (B, T, W)
-        h = self.places.expand(len(tokens), -1, -1)  # (B, M, W)
+        places = self.places if grid is None else places_at(self.places, grid)
+        h = places.expand(len(tokens), -1, -1)  # (B, M, W)
         key, value = self.key_value(seen).chunk(2, dim=-1)
         answer = F.scaled_dot_product_attention(
             split(self.query(self.norm_q(h))), split(key), split(value)

@@ -115,6 +115,12 @@ def parts(engine: Engine, square: Square, settings: Settings, place: int) -> dic
             "D_i": float(entropy.patch_errors(encoding.pixels, y, model.config)[0, place]),
             "D_0": entropy.distortion(encoding.target_psnr),
         }
+    if settings.estimator == "gain":
+        error = lambda y: entropy.patch_errors(encoding.pixels, y, model.config)[0, place]  # noqa: E731
+        return {
+            "D_G": float(error(model.decode_globals(encoding))),
+            "D_all": float(error(model.decode_all(encoding))),
+        }
     features = model.predict(encoding)[0, place]
     if settings.estimator == "gaussian":
         z = model.patch_codebook.down(encoding.patches[0, place])

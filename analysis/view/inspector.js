@@ -32,6 +32,7 @@ const FORMULAS = {
   code: ({ p }) => ["−log₂ p(q | G), q the code that occurred", `−log₂ ${n(p)}`],
   prior: ({ codes, likeliest, p_max }) => [`entropy of the ${codes} code probabilities predicted from G`, `likeliest is code ${likeliest} with p = ${n(p_max)}`],
   rate: ({ half, D_i, D_0 }) => ["(s²C / 2) log₂ max(1, D<sub>i</sub>(G) / D₀)", `${half} × log₂ max(1, ${n(D_i)} / ${n(D_0)})`],
+  gain: ({ D_G, D_all }) => ["max(0, D<sub>i</sub>(G) − D<sub>i</sub>(all))", `max(0, ${n(D_G)} − ${n(D_all)})`],
 };
 
 function steps({ settings, map, found, keep }, parts) {

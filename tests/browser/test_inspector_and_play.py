@@ -116,6 +116,7 @@ def test_every_estimators_formula_has_its_numbers(tab):
         "code": "p(q | G)",
         "prior": "entropy of the 4096 code probabilities",
         "rate": "max(1, ",
+        "gain": "(all)",
     }.items():
         put(tab, estimator=estimator)
         expect(line).to_contain_text(part)

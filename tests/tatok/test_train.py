@@ -140,12 +140,12 @@ def test_stream_cuts_joint_batches():
 
 def test_images_are_a_function_of_seed_and_place(folder):
     files = data.list_images([folder])
-    one, two = data.TrainingImages(files, 32, 0), data.TrainingImages(files, 32, 0)
+    one, two = data.TrainingImages(files, [32], 0), data.TrainingImages(files, [32], 0)
     order = [40, 3, 3, 77]
     for n in order:
         assert torch.equal(one[n], two[n])
     assert not torch.equal(one[0], one[len(files)])
-    assert not torch.equal(one[0], data.TrainingImages(files, 32, 1)[0])
+    assert not torch.equal(one[0], data.TrainingImages(files, [32], 1)[0])
 
 
 def test_empty_and_unreadable_folders_are_said(tmp_path):
@@ -155,9 +155,9 @@ def test_empty_and_unreadable_folders_are_said(tmp_path):
         data.list_images([tmp_path / "nowhere"])
     (tmp_path / "x.png").write_bytes(b"x")
     with pytest.raises(data.EmptyFolder, match="None"):
-        data.TrainingImages(data.list_images([tmp_path]), 32, 0)[0]
+        data.TrainingImages(data.list_images([tmp_path]), [32], 0)[0]
     with pytest.raises(data.EmptyFolder, match="No image is left"):
-        data.TrainingImages([], 32, 0)
+        data.TrainingImages([], [32], 0)
 
 
 @pytest.mark.parametrize("predictive", [False, True])
@@ -168,7 +168,7 @@ def test_codebooks_start_on_what_they_code(tmp_path, predictive):
     files = data.list_images([tmp_path])
     task = TokenizerTask(model, files, files)
     task.start_codebooks(0)
-    encoding = model.encode(task.validation, model.config.k_max)
+    encoding = model.encode(task.validation[32], model.config.k_max)
     for q in (model.quantize_patches(encoding), model.quantize_globals(encoding)):
         error = (q.latents - q.quantized).square().mean()
         assert error < 0.5 * q.latents.var(dim=(0, 1)).mean()  # k-means centres of these latents
