@@ -146,7 +146,7 @@ POSITIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
 def with_positions(model: TaTok, how: str, parts: Sequence[str], seed: int = 0) -> TaTok:
     """The model with the position embeddings of `parts` changed; all other weights are shared.
 
-    `rate` decodes, so the decoder's count for it; `gaussian`, `code` and `prior` ask the predictor.
+    `rate` and `gain` decode, so the decoder's count for them; `gaussian`, `code` and `prior` ask the predictor.
     ValueError for an unknown name.
     """
     if how not in POSITIONS or not set(parts) <= set(PARTS):

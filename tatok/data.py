@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -68,6 +71,7 @@ class TrainingImages(Dataset):
     sides: Sequence[int]
     seed: int
     joint: int = 1
+    device: torch.device | None = None  # where all pictures are held, decoded; None: on disk
     _order: tuple[int, list[int]] | None = None
 
     def __post_init__(self) -> None:
@@ -76,6 +80,10 @@ class TrainingImages(Dataset):
         # shared, because worker processes find out
         self._unreadable = torch.zeros(len(self.files), dtype=torch.bool).share_memory_()
         self._short = torch.zeros(len(self.files), dtype=torch.int32).share_memory_()  # 0: unknown
+        self._held: list[Tensor | None] = []
+        if self.device is not None:
+            with ThreadPoolExecutor() as pool:
+                self._held = list(pool.map(self._decode, self.files))
 
     @property
     def unreadable(self) -> int:
@@ -92,21 +100,36 @@ class TrainingImages(Dataset):
                 if self._unreadable[index] or 0 < self._short[index] < least:
                     continue
                 try:
-                    image = open_image(self.files[index].path)
+                    image = self._image(index)
                 except BadImage as error:
                     self._unreadable[index] = True
                     log.warning("skipped, %d so far: %s", self.unreadable, error)
                     continue
-                self._short[index] = min(image.size)
-                if min(image.size) >= least:
-                    return augment(image, size, draw)
+                held = isinstance(image, Tensor)
+                self._short[index] = min(image.shape[1:] if held else image.size)
+                if self._short[index] >= least:
+                    return (augment_held if held else augment)(image, size, draw)
         raise EmptyFolder("None of the images can be read.")
+
+    def _image(self, index: int) -> Image.Image | Tensor:
+        held = self._held[index] if self._held else None
+        return open_image(self.files[index].path) if held is None else held
+
+    def _decode(self, file: ImageFile) -> Tensor | None:
+        """(3, H, W) uint8 on the device, no larger than the largest side needs; None: unreadable"""
+        try:
+            image = open_image(file.path)
+        except BadImage:
+            return None  # said when it is drawn
+        scale = 1.5 * self.sides[-1] / min(image.size)
+        if scale < 1:
+            image = image.resize([round(side * scale) for side in image.size], Image.LANCZOS)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().to(self.device)
 
     def side(self, n: int) -> int:
         """S of image n: a function of its joint batch; small and middle sides cost less time.
 
-        Three in ten the largest, three the middle of the range, two in ten half the largest, and
-        two any side.
+        Three in ten the largest, three its half, two the middle between these, two any side.
         """
         sides = self.sides
         u, v = torch.rand(2, generator=seeded(self.seed, 5, n // self.joint)).tolist()
@@ -129,16 +152,30 @@ def augment(image: Image.Image, size: int, draw: list[float]) -> Tensor:
     square is nearly whole, short side / 1.15 at least; in the others of any size down to one
     that is enlarged by 1.15.
     """
-    zoom, across, down, mirror, kind = draw
-    short = min(image.size)
-    least = short / 1.15 if kind < 0.6 else min(short, size / ENLARGED)
-    side = short * (least / short) ** zoom
-    left, top = across * (image.width - side), down * (image.height - side)
+    left, top, side = crop(image.width, image.height, size, draw)
     square = image.resize(
         (size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
     )
     x = to_tensor(square)[0]
-    return x.flip(2) if mirror < 0.5 else x
+    return x.flip(2) if draw[3] < 0.5 else x
+
+
+def augment_held(image: Tensor, size: int, draw: list[float]) -> Tensor:
+    """`augment` of a decoded picture (3, H, W) uint8 where it is; the square in whole pixels."""
+    left, top, side = map(round, crop(image.shape[2], image.shape[1], size, draw))
+    square = image[None, :, top : top + side, left : left + side].float()
+    x = F.interpolate(square, (size, size), mode="bicubic", antialias=True)[0]
+    x = x.clamp(0, 255) / 127.5 - 1
+    return x.flip(2) if draw[3] < 0.5 else x
+
+
+def crop(width: int, height: int, size: int, draw: list[float]) -> tuple[float, float, float]:
+    """Left, top and side in pixels of the square that `augment` takes."""
+    zoom, across, down, _, kind = draw
+    short = min(width, height)
+    least = short / 1.15 if kind < 0.6 else min(short, size / ENLARGED)
+    side = short * (least / short) ** zoom
+    return across * (width - side), down * (height - side), side
 
 
 class Stream(Sampler[int]):
@@ -171,6 +208,19 @@ def load_batch(files: list[ImageFile], size: int) -> Tensor:
     if not images:
         raise EmptyFolder("None of these images can be read.")
     return torch.cat(images)
+
+
+def large_enough(files: list[ImageFile], side: int) -> list[ImageFile]:
+    """The files that need not be enlarged by more than ENLARGED to be `side` wide; all, if none."""
+
+    def fits(file: ImageFile) -> bool:
+        try:
+            with Image.open(file.path) as image:  # the header alone
+                return ENLARGED * min(image.size) >= side
+        except Exception:  # whatever Pillow raises at what is no picture: said where it is read
+            return False
+
+    return [file for file in files if fits(file)] or files
 
 
 def spread(files: list[ImageFile], n: int) -> list[ImageFile]:

@@ -50,6 +50,7 @@ class RunOptions:
     save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
     workers: int = 1
     bf16: bool = False  # mixed precision on a CPU too (pays with AVX512-BF16 or AMX); a GPU has it
+    hold: bool = False  # tokenizer: all pictures decoded on the device, augmented there
     resume: bool = False
 
 
@@ -181,8 +182,8 @@ class Trainer:
             self.task.data,
             options.batch,
             sampler=stream,
-            num_workers=options.workers,
-            pin_memory=world.device.type == "cuda",
+            num_workers=0 if options.hold else options.workers,
+            pin_memory=world.device.type == "cuda" and not options.hold,
             worker_init_fn=_leave_signals_to_the_loop,
         )
         bar = tqdm(

@@ -12,7 +12,15 @@ from torchvision.utils import save_image
 from tatok import filtering
 from tatok.calibrate import calibrate
 from tatok.config import TokenizerConfig
-from tatok.data import ImageFile, TrainingImages, list_images, load_batch, seeded, spread
+from tatok.data import (
+    ImageFile,
+    TrainingImages,
+    large_enough,
+    list_images,
+    load_batch,
+    seeded,
+    spread,
+)
 from tatok.lite import Lite, load_lite
 from tatok.losses import LossWeights, total_loss
 from tatok.quality import psnr
@@ -39,12 +47,13 @@ class TokenizerTask:
     seed: int = 0
     perceptual: Lite | None = None
     joint: int = 1  # images of one step, of all processes
+    hold: torch.device | None = None  # where all training pictures are held, decoded
 
     def __post_init__(self) -> None:
         config = self.model.config
-        self.data = TrainingImages(self.files, config.sides, self.seed, self.joint)
+        self.data = TrainingImages(self.files, config.sides, self.seed, self.joint, self.hold)
         self.validation = {
-            side: load_batch(spread(self.held_out, n), side)
+            side: load_batch(spread(large_enough(self.held_out, side), n), side)
             for side, n in {config.largest: 24, config.image_size: 64}.items()
         }
         sample = spread(self.files, min(CALIBRATION, len(self.files)))
@@ -279,9 +288,17 @@ def run(
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
     perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None
-    joint = options.batch * World.join().size
+    world = World.join()
     task = TokenizerTask(
-        model, files, held_out, weights, unquantized, options.seed, perceptual, joint
+        model,
+        files,
+        held_out,
+        weights,
+        unquantized,
+        options.seed,
+        perceptual,
+        joint=options.batch * world.size,
+        hold=world.device if options.hold else None,
     )
     if source is None:
         data = TrainingImages(files, [model.config.image_size], options.seed)

@@ -38,6 +38,8 @@ def H_from(estimator: str, p: dict) -> float | None:
         return -math.log2(p["p"])
     if estimator == "rate":
         return p["half"] * math.log2(max(1.0, p["D_i"] / p["D_0"]))
+    if estimator == "gain":
+        return max(0.0, p["D_G"] - p["D_all"])
     return None  # prior: H of all the probabilities, not of these few
 
 

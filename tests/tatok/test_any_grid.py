@@ -9,7 +9,7 @@ from conftest import TINY, pictures
 
 from tatok import filtering
 from tatok.config import TokenizerConfig
-from tatok.data import TrainingImages, augment, list_images
+from tatok.data import TrainingImages, augment, large_enough, list_images
 from tatok.edit import encode_visible
 from tatok.entropy import ESTIMATORS
 from tatok.images import to_pil
@@ -195,6 +195,15 @@ def test_a_joint_batch_has_one_side_and_none_is_enlarged_much(tmp_path):
     assert (large == 56).all()  # the others were looked at and passed over
 
 
+def test_validation_enlarges_as_little_as_training(tmp_path):
+    for n, side in enumerate((40, 48, 49, 56)):
+        to_pil(torch.zeros(3, side, side + 4)).save(tmp_path / f"{n}.png")
+    (tmp_path / "x.png").write_bytes(b"nothing")
+    files = list_images([tmp_path])
+    assert [f.path.stem for f in large_enough(files, 56)] == ["2", "3"]
+    assert large_enough(files, 100) == files
+
+
 def test_the_square_is_never_enlarged_by_more_than_it_must():
     x = torch.zeros(1, 3, 64, 64)
     x[..., 32:] = 1  # an edge, of which a crop of a half shows more or less
@@ -202,6 +211,26 @@ def test_the_square_is_never_enlarged_by_more_than_it_must():
     assert kinds[0].mean() < kinds[1].mean() - 0.3  # crops of 28 px, left and right
     whole = [augment(to_pil(x), 32, [1 - 1e-9, a, 0.5, 0.9, 0.1]) for a in (0.0, 1.0)]
     assert abs(whole[0].mean() - whole[1].mean()) < 0.35
+
+
+def test_held_pictures_are_those_of_the_disk(tmp_path):
+    for n, x in enumerate(pictures(6)):
+        to_pil(F.interpolate(x[None], (48, 64), mode="bicubic").clamp(-1, 1)).save(
+            tmp_path / f"{n}.png"
+        )
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    files = list_images([tmp_path])
+    disk = TrainingImages(files, SIDES, seed=0)
+    held = TrainingImages(files, SIDES, seed=0, device=torch.device("cpu"))
+    for n in range(30):
+        a, b = disk[n], held[n]
+        assert a.shape == b.shape and b.abs().max() <= 1
+        assert (a - b).abs().mean() < 0.12  # the square is in whole pixels, the filter nearly alike
+    assert held.unreadable == disk.unreadable == 1
+    large = tmp_path / "large.png"
+    to_pil(torch.zeros(3, 400, 300)).save(large)
+    only = TrainingImages(list_images([tmp_path])[-1:], SIDES, seed=0, device=torch.device("cpu"))
+    assert only._held[0].shape == (3, 112, 84) and only[0].shape[-1] == only.side(0)
 
 
 def test_the_paper_has_one_side():
