@@ -146,8 +146,8 @@ POSITIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
 def with_positions(model: TaTok, how: str, parts: Sequence[str], seed: int = 0) -> TaTok:
     """The model with the position embeddings of `parts` changed; all other weights are shared.
 
-    `rate` and `gain` decode, so the decoder's count for them; `gaussian`, `code` and `prior` ask the predictor.
-    ValueError for an unknown name.
+    `rate` and `gain` decode, so the decoder's count for them; `gaussian`, `code` and `prior` ask
+    the predictor. ValueError for an unknown name.
     """
     if how not in POSITIONS or not set(parts) <= set(PARTS):
         raise ValueError(f"Choose among {', '.join(POSITIONS)} and parts {', '.join(PARTS)}.")
