@@ -1,5 +1,6 @@
 """The five estimators and R(D) against their formulas, computed another way."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -130,3 +131,15 @@ def test_minimum_information_is_r_of_d0_minus_r_of_dg():
         torch.testing.assert_close(got, expected.clamp(min=0), rtol=1e-5, atol=1e-5)
     assert entropy.distortion(20.0) == pytest.approx(0.04)
     assert entropy.minimum_information(x, x, 30.0).eq(0).all()  # G says all
+
+
+def test_residual_under_autocast_is_projected_in_full_precision():
+    model = random_model()
+    encoding = model.encode(pictures(2), 4)
+    plain = ESTIMATORS["residual"].function(model, encoding)
+    half = dataclasses.replace(encoding, patches=encoding.patches.bfloat16())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = [ESTIMATORS["residual"].function(model, e) for e in (encoding, half)]
+    for found in mixed:  # the tokens are in half precision, the projection on them is not
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, plain, rtol=0.1, atol=0.05 * float(plain.max()))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import random_model
 
 from tatok.quantizer import Codebook, kmeans
 
@@ -71,3 +72,19 @@ def test_kmeans_finds_separate_clusters_and_needs_points():
     assert (torch.cdist(centres, found).min(1).values < 1).all()
     with pytest.raises(ValueError, match="at least 3"):
         kmeans(points[:2], 3, torch.Generator())
+
+
+def test_codes_do_not_depend_on_autocast():
+    """Half precision mistakes codes: the projection to the latents is outside of it, too."""
+    model = random_model()
+    tokens = torch.randn(4, 50, model.config.dim)
+    plain = model.patch_codebook(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model.patch_codebook(tokens)
+    assert torch.equal(plain.codes, mixed.codes) and torch.equal(plain.latents, mixed.latents)
+
+
+def test_the_tokens_of_training_are_those_of_the_codes():
+    model = random_model()
+    q = model.patch_codebook(torch.randn(4, 50, model.config.dim))
+    assert torch.equal(q.tokens, model.patch_codebook.embed(q.codes))

@@ -13,7 +13,7 @@ import torch
 from conftest import TINY, pictures, random_model
 from PIL import Image
 
-from tatok import TaTok, data
+from tatok import TaTok, data, train
 from tatok.images import to_pil
 from tatok.losses import LossWeights, total_loss
 from tatok.train import RunOptions, Trainer, World, learning_rate
@@ -327,3 +327,40 @@ def test_an_empty_folder_is_one_sentence(tmp_path):
     assert process.returncode == 1
     assert said.strip().splitlines()[-1] == f"There are no images in {tmp_path}."
     assert "Traceback" not in said
+
+
+def test_signal_handlers_are_put_back_after_an_error(folder, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    one = trainer(folder, tmp_path, 8)
+    one.task.loss = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        one.fit()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_bf16_is_off_where_it_does_not_pay(folder, tmp_path, monkeypatch):
+    for pays in (True, False):
+        monkeypatch.setattr(train, "bf16_pays", lambda pays=pays: pays)
+        assert trainer(folder, tmp_path, 8, bf16=True).half is pays
+    assert not trainer(folder, tmp_path, 8).half
+
+
+def test_the_last_checkpoint_ends_in_time(folder, tmp_path, monkeypatch):
+    """A clock of its own: a step takes one second, a checkpoint ten."""
+    clock = [0.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: clock[0])
+    one = trainer(folder, tmp_path, 4000, minutes=2.0)
+    step, checkpoint = one.step, one._checkpoint
+
+    def slow_step(batch):
+        clock[0] += 1
+        return step(batch)
+
+    def slow_checkpoint(*row):
+        checkpoint(*row)
+        clock[0] += 10
+
+    one.step, one._checkpoint = slow_step, slow_checkpoint
+    one.fit()
+    assert 118 <= clock[0] <= 122
+    assert len(list(csv.DictReader((tmp_path / "log.csv").open()))) == 2
