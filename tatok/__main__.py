@@ -118,9 +118,14 @@ def train_tokenizer(args: argparse.Namespace) -> None:
 
     asked = dataclasses.asdict(SIZES[args.size]) if args.size else {}
     asked |= chosen(args, TokenizerConfig)
-    check_shape(args, TaTok, asked)
+    base = SIZES["demo"]
+    if args.init:  # weights go on with the sides that they have, where no others are asked for
+        base = dataclasses.replace(base, **TaTok.saved_config(args.init).own_sides)
+    config = dataclasses.replace(base, **asked)
+    fixed = asked if not args.init else {n: v for n, v in asked.items() if n not in base.own_sides}
+    check_shape(args, TaTok, fixed)
     run(
-        config=dataclasses.replace(SIZES["demo"], **asked),
+        config=config,
         options=RunOptions(**chosen(args, RunOptions)),
         weights=LossWeights(**chosen(args, LossWeights, "w_")),
         data=args.data,

@@ -94,6 +94,11 @@ class TokenizerConfig:
         return round(self.patch_size * (1 - self.overlap))
 
     @property
+    def own_sides(self) -> dict[str, int | None]:
+        """The fields that weights can change: see `TaTok.with_sides`."""
+        return {name: getattr(self, name) for name in ("image_size", "min_side", "max_side")}
+
+    @property
     def smallest(self) -> int:
         """The smallest side of a picture."""
         return self.image_size if self.min_side is None else self.min_side

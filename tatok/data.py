@@ -134,7 +134,7 @@ class TrainingImages(Dataset):
         sides = self.sides
         u, v = torch.rand(2, generator=seeded(self.seed, 5, n // self.joint)).tolist()
         last = len(sides) - 1
-        half = min(range(len(sides)), key=lambda i: abs(2 * sides[i] - sides[-1]))
+        half = sides.index(middle(sides))
         index = last if u < 0.3 else (half + last) // 2 if u < 0.5 else half
         return sides[int(v * len(sides)) if u >= 0.8 else index]
 
@@ -167,6 +167,11 @@ def augment_held(image: Tensor, size: int, draw: list[float]) -> Tensor:
     x = F.interpolate(square, (size, size), mode="bicubic", antialias=True)[0]
     x = x.clamp(0, 255) / 127.5 - 1
     return x.flip(2) if draw[3] < 0.5 else x
+
+
+def middle(sides: Sequence[int]) -> int:
+    """The side that is nearest to half of the largest; the only one, if there is one."""
+    return min(sides, key=lambda side: abs(2 * side - sides[-1]))
 
 
 def crop(width: int, height: int, size: int, draw: list[float]) -> tuple[float, float, float]:

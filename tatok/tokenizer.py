@@ -19,6 +19,7 @@ from tatok.networks import Decoder, Encoder
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
 from tatok.tokens import Tokens
+from tatok.transformer import places_at
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,20 @@ class TaTok(Pretrained):
         # Fitted once after training (see calibrate.py):
         self.register_buffer("residual_scale", torch.ones(()))
         self.register_buffer("correlation", torch.eye(config.num_patches))  # of latents given G
+
+    @torch.no_grad()
+    def with_sides(self, **sides: int) -> TaTok:
+        """The same weights with other sides (image_size, min_side, max_side), as a new model.
+
+        With another image_size the tables of places are drawn at its grid; see `places_at`.
+        """
+        model = TaTok(replace(self.config, **sides))
+        state, grid = self.state_dict(), model.config.grid
+        for name in ("encoder.position", "decoder.position", "predictor.places"):
+            state[name] = places_at(state[name], grid)
+        state["correlation"] = self.correlation_at(grid).to(self.correlation.dtype)
+        model.load_state_dict(state)
+        return model.to(self.correlation.device).train(self.training)
 
     # -- the paper's four steps ------------------------------------------------------------
 

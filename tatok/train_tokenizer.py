@@ -18,6 +18,7 @@ from tatok.data import (
     large_enough,
     list_images,
     load_batch,
+    middle,
     seeded,
     spread,
 )
@@ -54,7 +55,7 @@ class TokenizerTask:
         self.data = TrainingImages(self.files, config.sides, self.seed, self.joint, self.hold)
         self.validation = {
             side: load_batch(spread(large_enough(self.held_out, side), n), side)
-            for side, n in {config.largest: 24, config.image_size: 64}.items()
+            for side, n in {config.largest: 24, middle(config.sides): 64}.items()
         }
         sample = spread(self.files, min(CALIBRATION, len(self.files)))
         self.calibration = load_batch(sample, config.image_size)
@@ -139,8 +140,8 @@ class TokenizerTask:
         k, row = model.config.k, {}
         for side, pictures in self.validation.items():
             M = model.config.grid_of(side) ** 2
-            own = side == model.config.image_size
-            tail = "" if own else f"_{side}"  # the side that pictures have where none is named
+            own = side == middle(model.config.sides)
+            tail = "" if own else f"_{side}"
             settings = [("all", k, M), ("quarter", k, M // 4), ("none", k, 0)]
             if own:
                 settings += [("all_k0", 0, M), ("quarter_k0", 0, M // 4)]
@@ -285,6 +286,8 @@ def run(
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
     source = options.out if options.resume else init
     model = TaTok.from_pretrained(source) if source else TaTok(config)
+    if init and not options.resume and config.own_sides != model.config.own_sides:
+        model = model.with_sides(**config.own_sides)
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
     perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None

@@ -99,6 +99,19 @@ def test_the_own_grid_is_untouched():
     assert torch.equal(model.encode(x).patches, plain.encode(x).patches)
 
 
+def test_weights_with_another_image_size():
+    model = any_model()
+    large = model.with_sides(image_size=48, min_side=32, max_side=48)
+    assert list(large.config.sides) == [32, 40, 48] and large.config.num_patches == 36
+    x = at(48)
+    before, after = model.encode(x, 4), large.encode(x, 4)
+    torch.testing.assert_close(before.patches, after.patches)
+    torch.testing.assert_close(model.correlation_at(6), large.correlation.double())
+    tokens = model.quantize(before, model.select(before, count=12))
+    torch.testing.assert_close(model.decode(tokens), large.decode(tokens))
+    assert large.fingerprint != model.fingerprint
+
+
 def test_a_place_is_its_share_of_the_side():
     """A table that is linear in the place stays so on another grid, away from the border."""
     centre = (torch.arange(4) + 0.5) / 4

