@@ -229,10 +229,9 @@ class TaTok(Pretrained):
         """ValueError unless x is (B, 3, S, S), S one of config.sides."""
         c = self.config
         if x.ndim != 4 or x.shape[1:3] != (3, x.shape[3]) or x.shape[3] not in c.sides:
-            S = f"{c.image_size}, {c.image_size}"
-            if len(c.sides) > 1:
-                S = f"S, S), S from {c.smallest} to {c.largest} in steps of {c.stride} ("
-            raise ValueError(f"images must be (B, 3, {S}), not {tuple(x.shape)}.")
+            S = f"{c.smallest} to {c.largest} in steps of {c.stride}"
+            S = S if len(c.sides) > 1 else str(c.image_size)
+            raise ValueError(f"images must be (B, 3, S, S) with S = {S}, not {tuple(x.shape)}.")
 
     def check_tokens(self, tokens: Tokens) -> None:
         """ValueError unless k <= k_max, M, K and the layout are this model's."""

@@ -96,6 +96,12 @@ class World:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
+    def same(self, flag: bool) -> bool:
+        """The first process's flag, on all of them."""
+        value = torch.tensor(float(flag), device=self.device)
+        self.share([value])
+        return value.item() > 0
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
@@ -134,7 +140,7 @@ class Trainer:
         task.model.to(self.world.device).train()
         self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
         on_gpu = self.world.device.type == "cuda"
-        self.half = on_gpu or options.bf16 and bf16_pays()
+        self.half = on_gpu or options.bf16 and self.world.same(bf16_pays())
         if options.bf16 and not self.half:
             log.warning("This processor does not multiply bfloat16: --bf16 is off.")
         for module in task.model.modules():
@@ -218,6 +224,7 @@ class Trainer:
         else:
             if steps:  # else the last batch has been saved, and its row has the losses
                 self._checkpoint(time.monotonic() - last_save, means(sums, steps))
+        bar.close()
 
     def step(self, batch: Tensor) -> dict[str, Tensor]:
         """One update on this process's share (B, …) of the joint batch."""
