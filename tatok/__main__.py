@@ -118,14 +118,14 @@ def train_tokenizer(args: argparse.Namespace) -> None:
 
     asked = dataclasses.asdict(SIZES[args.size]) if args.size else {}
     asked |= chosen(args, TokenizerConfig)
-    base = SIZES["demo"]
-    if args.init:  # weights go on with the sides that they have, where no others are asked for
-        base = dataclasses.replace(base, **TaTok.saved_config(args.init).own_sides)
-    config = dataclasses.replace(base, **asked)
-    fixed = asked if not args.init else {n: v for n, v in asked.items() if n not in base.own_sides}
-    check_shape(args, TaTok, fixed)
+    if args.init:  # weights go on with the sides that they have, where a flag names no others
+        sides = TaTok.saved_config(args.init).own_sides
+        check_shape(args, TaTok, {n: v for n, v in asked.items() if n not in sides})
+        asked |= sides | {n: v for n, v in chosen(args, TokenizerConfig).items() if n in sides}
+    else:
+        check_shape(args, TaTok, asked)
     run(
-        config=config,
+        config=dataclasses.replace(SIZES["demo"], **asked),
         options=RunOptions(**chosen(args, RunOptions)),
         weights=LossWeights(**chosen(args, LossWeights, "w_")),
         data=args.data,

@@ -123,10 +123,13 @@ class TokenizerConfig:
 
     def grid_of_patches(self, M: int) -> int:
         """Patches along one side of a picture of M patches. ValueError for another model's M."""
-        grid = isqrt(M)
-        if grid**2 != M or self.side_of(grid) not in self.sides:
+        if not self.has_patches(M):
             raise ValueError(f"This model has no picture of {M} patches.")
-        return grid
+        return isqrt(M)
+
+    def has_patches(self, M: int) -> bool:
+        """Whether a picture of one of the sides has M patches."""
+        return isqrt(M) ** 2 == M and self.side_of(isqrt(M)) in self.sides
 
     @property
     def grid(self) -> int:

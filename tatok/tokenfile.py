@@ -105,7 +105,7 @@ def unpack(data: bytes, model: TaTok) -> Tokens:
         or LAYOUTS[layout] != config.layout
         or rule >= len(PLACES)
         or k > config.k_max
-        or M not in (config.grid_of(side) ** 2 for side in config.sides)
+        or not config.has_patches(M)
         or config.codebook_size != K
     ):
         raise BadTokenFile("The header of this .tatok file is damaged.")

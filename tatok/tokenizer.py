@@ -236,9 +236,8 @@ class TaTok(Pretrained):
     def check_tokens(self, tokens: Tokens) -> None:
         """ValueError unless k <= k_max, M, K and the layout are this model's."""
         c, (k, M) = self.config, (tokens.global_codes.shape[1], tokens.patch_codes.shape[1])
-        known = M in (c.grid_of(side) ** 2 for side in c.sides)
         same = (tokens.codebook_size, tokens.layout) == (c.codebook_size, c.layout)
-        if k > c.k_max or not known or not same:
+        if k > c.k_max or not c.has_patches(M) or not same:
             raise ValueError(
                 f"These tokens are another model's: k = {k}, M = {M}, K = {tokens.codebook_size}, "
                 f"layout {tokens.layout}."

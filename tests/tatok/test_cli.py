@@ -220,6 +220,21 @@ def test_training_goes_on_with_the_shape_there_is(both, monkeypatch, arguments, 
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_named_size_leaves_the_sides_of_the_weights(both, monkeypatch):
+    """`--size` with `--init` names the shape to go on with, and no other sides."""
+    asked = []
+    small = TaTok.saved_config(both[0] / "weights")
+    monkeypatch.setitem(cli.SIZES, "demo", dataclasses.replace(small, image_size=64))
+    monkeypatch.setattr("tatok.train_tokenizer.run", lambda config, **_: asked.append(config))
+    for flags, sides in (([], (32, None)), (["--max-side", "48"], (32, 48))):
+        monkeypatch.setattr(sys, "argv", [
+            "tatok", "train", "tokenizer", "--size", "demo", "--init", str(both[0] / "weights"),
+            "--data", "x", "--out", "y", *flags,
+        ])  # fmt: skip
+        cli.main()
+        assert (asked[-1].image_size, asked[-1].max_side) == sides
+
+
 def test_training_goes_on_with_other_sides(both, tmp_path, monkeypatch):
     """`--init` with other sides draws the tables of places anew; the rest goes on."""
     folder = tmp_path / "data"
