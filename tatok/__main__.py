@@ -119,9 +119,9 @@ def train_tokenizer(args: argparse.Namespace) -> None:
     asked = dataclasses.asdict(SIZES[args.size]) if args.size else {}
     asked |= chosen(args, TokenizerConfig)
     if args.init:  # weights go on with the sides that they have, where a flag names no others
-        sides = TaTok.saved_config(args.init).own_sides
-        check_shape(args, TaTok, {n: v for n, v in asked.items() if n not in sides})
-        asked |= sides | {n: v for n, v in chosen(args, TokenizerConfig).items() if n in sides}
+        own = TaTok.saved_config(args.init).open_fields
+        check_shape(args, TaTok, {n: v for n, v in asked.items() if n not in own})
+        asked |= own | {n: v for n, v in chosen(args, TokenizerConfig).items() if n in own}
     else:
         check_shape(args, TaTok, asked)
     run(

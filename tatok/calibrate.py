@@ -11,14 +11,14 @@ from tatok.tokenizer import TaTok
 
 @torch.no_grad()
 def calibrate(model: TaTok, images: Tensor, batch: int = 8) -> None:
-    """Fit on images (n, 3, S, S): the factor that turns `residual` into bits, and the correlation.
+    """Fit on images (n, 3, S, S), S = config.middle: the unit of `residual`, and the correlation.
 
-    residual_scale = mean `code` / mean `residual`. correlation (M, M): of the patches' latents
-    standardised by the predicted mean and deviation given G, averaged over images and dimensions.
+    residual_scale = mean `code` / mean `residual`, which turns it into bits. correlation (M, M): of
+    the patches' latents standardised by the predicted mean and deviation given G, averaged over
+    images and dimensions.
     """
     model.residual_scale.fill_(1)
-    M = model.config.num_patches
-    outer = torch.zeros(M, M, device=images.device)
+    outer = torch.zeros_like(model.correlation)
     code, residual = 0.0, 0.0
     for x in images.split(batch):
         encoding = model.encode(x)

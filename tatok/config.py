@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, isqrt
 from typing import Literal
@@ -27,6 +28,11 @@ def check_positive(config: object, *names: str) -> None:
             raise ValueError(f"{name} must be above 0, not {getattr(config, name)}.")
 
 
+def middle(sides: Sequence[int]) -> int:
+    """The side that is nearest to half of the largest; the only one, if there is one."""
+    return min(sides, key=lambda side: abs(2 * side - sides[-1]))
+
+
 @dataclass(frozen=True)
 class TokenizerConfig:
     """Everything that fixes the shape and the defaults of a tokenizer; saved beside its weights.
@@ -40,6 +46,7 @@ class TokenizerConfig:
     overlap: float = 0.0  # o in [0, 1); the stride is s(1 - o)
     dim: int = 256  # D
     depth: int = 3  # blocks in the encoder, and in the decoder
+    decoder_depth: int | None = None  # blocks in the decoder; None: depth
     heads: int = 4
     mlp_ratio: float = 2.0
     k: int = 16  # global tokens used when the caller names no number
@@ -62,7 +69,7 @@ class TokenizerConfig:
         if self.estimator not in ESTIMATOR_NAMES:
             raise ValueError(f"estimator must be one of {', '.join(ESTIMATOR_NAMES)}.")
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
-        check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio")
+        check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio", "decoder_blocks")
         if self.predictive and self.layout != "grid":
             raise ValueError("predictive needs layout 'grid': a packed token has lost its place.")
         if not 0 <= self.overlap < 1:
@@ -94,9 +101,15 @@ class TokenizerConfig:
         return round(self.patch_size * (1 - self.overlap))
 
     @property
-    def own_sides(self) -> dict[str, int | None]:
-        """The fields that weights can change: see `TaTok.with_sides`."""
-        return {name: getattr(self, name) for name in ("image_size", "min_side", "max_side")}
+    def open_fields(self) -> dict[str, object]:
+        """The fields that weights can change: see `TaTok.reshaped`."""
+        names = "image_size min_side max_side decoder_depth estimator target_psnr"
+        return {name: getattr(self, name) for name in names.split()}
+
+    @property
+    def decoder_blocks(self) -> int:
+        """Blocks in the decoder."""
+        return self.depth if self.decoder_depth is None else self.decoder_depth
 
     @property
     def smallest(self) -> int:
@@ -112,6 +125,11 @@ class TokenizerConfig:
     def sides(self) -> range:
         """The sides S that the weights take, in steps of the stride."""
         return range(self.smallest, self.largest + 1, self.stride)
+
+    @property
+    def middle(self) -> int:
+        """The small side that training often draws, and at which `chain`'s correlation is measured."""
+        return middle(self.sides)
 
     def grid_of(self, side: int) -> int:
         """Patches along a side of S pixels, ceil((S - so) / (s(1 - o)))."""

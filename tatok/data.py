@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from tatok.config import middle
 from tatok.images import BadImage, load_image, open_image, to_tensor
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".ppm"}
@@ -167,11 +168,6 @@ def augment_held(image: Tensor, size: int, draw: list[float]) -> Tensor:
     x = F.interpolate(square, (size, size), mode="bicubic", antialias=True)[0]
     x = x.clamp(0, 255) / 127.5 - 1
     return x.flip(2) if draw[3] < 0.5 else x
-
-
-def middle(sides: Sequence[int]) -> int:
-    """The side that is nearest to half of the largest; the only one, if there is one."""
-    return min(sides, key=lambda side: abs(2 * side - sides[-1]))
 
 
 def crop(width: int, height: int, size: int, draw: list[float]) -> tuple[float, float, float]:

@@ -130,13 +130,29 @@ def gain(model: TaTok, encoding: Encoding) -> Tensor:
     return D_i - patch_errors(x, model.decode_all(encoding), config)
 
 
+def needed_bits(model: TaTok, encoding: Encoding) -> Tensor:
+    """T of Eq. 5 for an estimator in bits, (B,): see `minimum_information`."""
+    y = model.decode_globals(encoding)
+    return minimum_information(encoding.pixels, y, encoding.target_psnr)
+
+
+def needed_gain(model: TaTok, encoding: Encoding) -> Tensor:
+    """T for `gain`, (B,): the error that patches must save to reach D0, sum_i D_i(G) - M D0."""
+    D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config).double()
+    return (D_i - distortion(encoding.target_psnr)).sum(dim=1).clamp(min=0)
+
+
 @dataclass(frozen=True)
 class Estimator:
-    """One H(p_i | G): the function, its unit, and whether the decoder can compute it from G."""
+    """One H(p_i | G): the function, its unit, and whether the decoder can compute it from G.
+
+    minimum: T in the same unit, for the encoding's target PSNR.
+    """
 
     function: Callable[[TaTok, Encoding], Tensor]
     unit: str
     from_globals: bool = False
+    minimum: Callable[[TaTok, Encoding], Tensor] = needed_bits
 
 
 ESTIMATORS: dict[str, Estimator] = {
@@ -145,7 +161,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "code": Estimator(code, "bits, surprisal of the code"),
     "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),
     "rate": Estimator(rate, "bits beyond G to reach D0"),
-    "gain": Estimator(gain, "mean square error saved"),
+    "gain": Estimator(gain, "mean square error saved", minimum=needed_gain),
 }
 
 

@@ -26,7 +26,7 @@ class Selection:
     count      (B,)   N, patches kept
     threshold  (B,)   tau of Eq. 5; NaN where `count` was given by hand
     total      (B,)   H_total
-    minimum    (B,)   T = (1 - alpha) R(D0), bits; 0 without a target PSNR
+    minimum    (B,)   T = (1 - alpha) R(D0) (of `gain`: the error to save); 0 without a target PSNR
     binding    by image: "loss rate" ((1 - eps) H_total), "minimum" (T), "unreachable" (T > H_total:
                all M are kept and Eq. 6 still does not hold) or "count" (N was given)
     policy, estimator, unit: how it came about

@@ -67,7 +67,7 @@ class Decoder(nn.Module):
         self.position = nn.Parameter(0.5 * places)  # by place on the grid, or in the sequence
         self.global_position = nn.Parameter(0.5 * places[spread_places(k_max, config.grid)])
         self.mask = nn.Parameter(0.02 * torch.randn(D))  # the ONE mask token, of both kinds
-        self.blocks = blocks(D, config.depth, config.heads, config.mlp_ratio)
+        self.blocks = blocks(D, config.decoder_blocks, config.heads, config.mlp_ratio)
         self.head = nn.Linear(D, config.patch_dim)
         nn.init.orthogonal_(self.head.weight)
         nn.init.zeros_(self.head.bias)

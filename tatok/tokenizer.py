@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from tatok import entropy, filtering
+from tatok import filtering
 from tatok.config import TokenizerConfig
 from tatok.data import seeded
 from tatok.entropy import ESTIMATORS, Predictor
@@ -43,7 +43,7 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a selection rests on: entropy H (B, M) float64, T (B,) in bits, and the estimator.
+    """What a selection rests on: entropy H (B, M) float64, T (B,) in its unit, and the estimator.
 
     rank (B, M): H before it was clamped at 0. It tells patches with H = 0 apart where a fixed
     `count` asks for more than those with H > 0.
@@ -90,18 +90,27 @@ class TaTok(Pretrained):
         self.describe = nn.Linear(config.k_max * config.dim, 2 * thumbnail)  # q(G(x) | g) of L_glob
         # Fitted once after training (see calibrate.py):
         self.register_buffer("residual_scale", torch.ones(()))
-        self.register_buffer("correlation", torch.eye(config.num_patches))  # of latents given G
+        places = config.grid_of(config.middle) ** 2
+        self.register_buffer("correlation", torch.eye(places))  # of latents given G
 
     @torch.no_grad()
-    def with_sides(self, **sides: int) -> TaTok:
-        """The same weights with other sides (image_size, min_side, max_side), as a new model.
+    def reshaped(self, **fields: object) -> TaTok:
+        """The same weights with other `open_fields` of the configuration, as a new model.
 
-        With another image_size the tables of places are drawn at its grid; see `places_at`.
+        With another image_size the tables of places are drawn at its grid; see `places_at`. What
+        decoder_depth adds comes last and begins as the identity, so that the images stay.
+        ValueError for a decoder of fewer blocks.
         """
-        model = TaTok(replace(self.config, **sides))
-        state, grid = self.state_dict(), model.config.grid
+        model = TaTok(replace(self.config, **fields))
+        own, asked = self.config.decoder_blocks, model.config.decoder_blocks
+        if asked < own:
+            raise ValueError(f"A decoder of {own} blocks cannot go on with {asked}.")
+        for block in model.decoder.blocks[own:]:
+            nn.init.zeros_(block.attn.proj.weight)  # biases and the MLP's last layer begin at 0
+        state = model.state_dict() | self.state_dict()
         for name in ("encoder.position", "decoder.position", "predictor.places"):
-            state[name] = places_at(state[name], grid)
+            state[name] = places_at(state[name], model.config.grid)
+        grid = model.config.grid_of(model.config.middle)
         state["correlation"] = self.correlation_at(grid).to(self.correlation.dtype)
         model.load_state_dict(state)
         return model.to(self.correlation.device).train(self.training)
@@ -166,8 +175,7 @@ class TaTok(Pretrained):
         rank = ESTIMATORS[name].function(self, encoding).double()
         T = rank.new_zeros(len(rank))
         if target_psnr is not None:
-            y = self.decode_globals(encoding)
-            T = entropy.minimum_information(encoding.pixels, y, target_psnr)
+            T = ESTIMATORS[name].minimum(self, encoding).double()
         return Evidence(rank.clamp(min=0), T, name, rank)
 
     def filter(
@@ -314,12 +322,12 @@ class TaTok(Pretrained):
         return (0.5 * predictor.gaussian(features)[1].mean(dim=2)).exp()
 
     def correlation_at(self, grid: int) -> Tensor:
-        """The correlation (M, M) of `chain` on a grid; measured on the grid of config.image_size.
+        """The correlation (M, M) of `chain` on a grid; measured on the grid of config.middle.
 
         Elsewhere it is a function of the displacement alone: the mean over all places of the
         measured one, with 0 for pairs that leave the grid, which keeps it positive semidefinite.
         """
-        own = self.config.grid
+        own = math.isqrt(len(self.correlation))
         if grid == own:
             return self.correlation
         step = lambda g: torch.arange(g, device=self.correlation.device)  # noqa: E731

@@ -29,6 +29,8 @@ from tqdm import tqdm
 
 from tatok.data import Stream
 from tatok.pretrained import Pretrained
+from tatok.speed import bf16_pays, product_rate
+from tatok.transformer import SelfAttention
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Task(Protocol):
 
     model: Pretrained
     data: Dataset
+    work: int  # multiply-adds of the last step's blocks in this process; backward is two forwards
 
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
@@ -146,8 +149,9 @@ class Trainer:
         for module in task.model.modules():
             if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
                 module.compile()
-            elif isinstance(module, Block) and self.half:
-                module.attn.fused_attn = False  # a CPU's fused kernel is the slower one in bfloat16
+            elif isinstance(module, SelfAttention) and self.half:
+                module.by_head = True
+        self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
@@ -202,13 +206,13 @@ class Trainer:
         )
         start = last_save = time.monotonic()
         sums: dict[str, Tensor] = {}
-        steps, closing = 0, 0.0
+        steps, work, closing = 0, 0, 0.0
         for batch in loader:
             terms = self.step(batch.to(world.device, non_blocking=True))
             bar.update(options.batch * world.size)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0) + value.detach()
-            steps += 1
+            steps, work = steps + 1, work + self.task.work
             now = time.monotonic()
             # The last checkpoint is begun so that it ends in time; an early one tells how long.
             over = self._agree(self.stop or now - start + closing > 60 * options.minutes)
@@ -216,14 +220,14 @@ class Trainer:
             if not closing:
                 patience = min(patience, options.minutes / 4)
             if over or self._agree(now - last_save > 60 * patience):
-                self._checkpoint(now - last_save, means(sums, steps))
-                last_save, sums, steps = time.monotonic(), {}, 0
+                self._checkpoint(now - last_save, means(sums, steps), steps, work)
+                last_save, sums, steps, work = time.monotonic(), {}, 0, 0
                 closing = last_save - now
             if over:
                 break
         else:
             if steps:  # else the last batch has been saved, and its row has the losses
-                self._checkpoint(time.monotonic() - last_save, means(sums, steps))
+                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps, work)
         bar.close()
 
     def step(self, batch: Tensor) -> dict[str, Tensor]:
@@ -266,8 +270,9 @@ class Trainer:
 
     # -- checkpoints and log -----------------------------------------------------------------
 
-    def _checkpoint(self, seconds: float, terms: dict[str, float]) -> None:
+    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int, work: int) -> None:
         self.hours += seconds / 3600
+        per_second = work / max(seconds, 1e-9)  # of this process
         if self.world.rank == 0:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)
@@ -277,6 +282,12 @@ class Trainer:
                 "images": self.seen,
                 "hours": round(self.hours, 4),
                 "lr": self.optimizer.param_groups[0]["lr"],
+                "images_per_second": steps
+                * self.options.batch
+                * self.world.size
+                / max(seconds, 1e-9),
+                "multiply_adds_per_second": per_second * self.world.size,
+                "share_of_peak": per_second / self.peak,
                 **terms,
             }
             row |= self.task.validate(self.ema)
@@ -345,20 +356,6 @@ class Trainer:
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.task.load_state(part("task."))
         self.seen, self.began, self.hours = meta["seen"], meta["began"], meta["hours"]
-
-
-def bf16_pays() -> bool:
-    """Whether this CPU multiplies bfloat16 faster than float32, measured in some milliseconds."""
-
-    def seconds(kind: torch.dtype) -> float:
-        a, b = torch.ones(512, 256, dtype=kind), torch.ones(256, 512, dtype=kind)
-        a @ b  # a first time, which also chooses the kernel
-        start = time.perf_counter()
-        for _ in range(8):
-            a @ b
-        return time.perf_counter() - start
-
-    return seconds(torch.bfloat16) < seconds(torch.float32)
 
 
 def _leave_signals_to_the_loop(_: int) -> None:

@@ -17,6 +17,7 @@ from tatok.data import EmptyFolder, list_images, seeded, spread
 from tatok.generator import MaskGIT
 from tatok.losses import GeneratorLoss
 from tatok.sampling import SCHEDULES
+from tatok.speed import stack_work
 from tatok.token_cache import CachedTokens, Rows, cache_tokens
 from tatok.tokenizer import TaTok
 from tatok.train import RunOptions, Trainer, World
@@ -39,6 +40,7 @@ class GeneratorTask:
 
     def __post_init__(self) -> None:
         self.data = Rows(len(self.tokens), self.seed)
+        self.work = 0
 
     # -- one step ----------------------------------------------------------------------------
 
@@ -63,11 +65,13 @@ class GeneratorTask:
             hidden.to(batch.device),
             entropy.to(batch.device),
         )
-        terms = {"code": 0.0}
+        terms, self.work = {"code": 0.0}, 0
         # Rows of like length go together, or much of the work would be on padding.
         for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
             part = full.rows(rows)
             hidden_part = hidden[rows, : part.codes.shape[1]]
+            length = 1 + part.codes.shape[1]  # the class comes first
+            self.work += 3 * len(rows) * stack_work(self.model.blocks, length)
             loss = self.code_loss(hide(part, hidden_part), part, hidden_part)
             terms["code"] += loss * len(rows) / len(batch)
         terms["place"], terms["profile"] = self.place_loss(hide(full, hidden), entropy)

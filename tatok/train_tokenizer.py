@@ -18,18 +18,19 @@ from tatok.data import (
     large_enough,
     list_images,
     load_batch,
-    middle,
     seeded,
     spread,
 )
 from tatok.lite import Lite, load_lite
 from tatok.losses import LossWeights, total_loss
 from tatok.quality import psnr
+from tatok.speed import stack_work
 from tatok.tokenizer import Encoding, TaTok
 from tatok.train import RunOptions, Trainer, World
 from tatok.transformer import patchify
 
 CALIBRATION = 256  # training images to which `calibrate` fits
+EPSILONS = 0.02, 0.6  # at which training filters
 PREDICTED = 48  # places of each image on which the predictor is trained at a step
 
 
@@ -55,15 +56,16 @@ class TokenizerTask:
         self.data = TrainingImages(self.files, config.sides, self.seed, self.joint, self.hold)
         self.validation = {
             side: load_batch(spread(large_enough(self.held_out, side), n), side)
-            for side, n in {config.largest: 24, middle(config.sides): 64}.items()
+            for side, n in {config.largest: 24, config.middle: 64}.items()
         }
         sample = spread(self.files, min(CALIBRATION, len(self.files)))
-        self.calibration = load_batch(sample, config.image_size)
+        self.calibration = load_batch(sample, config.middle)
         # How often each patch and global code occurred: in this epoch so far, and in the last one.
         self.usage = torch.zeros(2, config.codebook_size)
         self.last_usage = torch.zeros_like(self.usage)
         self.live = torch.zeros((), dtype=torch.bool)
         self.set_live(False)
+        self.work = 0
         self._last: tuple | None = None
 
     def set_live(self, live: bool) -> None:
@@ -87,6 +89,10 @@ class TokenizerTask:
             self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
         )
         self._last = (made, keep)
+        M, (encoder, decoder) = keep.shape[1], (self.model.encoder, self.model.decoder)
+        a_picture = stack_work(encoder.blocks, k + M)
+        a_picture += stack_work(decoder.blocks, self.model.config.k_max + M)
+        self.work = 3 * len(batch) * a_picture  # without DTF's own decode
         return loss, terms
 
     @torch.no_grad()
@@ -140,7 +146,7 @@ class TokenizerTask:
         k, row = model.config.k, {}
         for side, pictures in self.validation.items():
             M = model.config.grid_of(side) ** 2
-            own = side == middle(model.config.sides)
+            own = side == model.config.middle
             tail = "" if own else f"_{side}"
             settings = [("all", k, M), ("quarter", k, M // 4), ("none", k, 0)]
             if own:
@@ -222,10 +228,12 @@ def draw_k(k: int, k_max: int, generator: torch.Generator) -> int:
 def draw_keep(
     model: TaTok, encoding: Encoding, world: int, share: slice, generator: torch.Generator
 ) -> Tensor:
-    """Which patches a step keeps, (B, M): all 30 %, none 20 %, DTF 20 %, another policy 30 %.
+    """Which patches a step keeps, (B, M): all 25 %, none 15 %, DTF 30 %, another policy 30 %.
 
-    N is log-uniform in 1..M. Random, uniform, first and last subsets are drawn so that experiments
-    which truncate the sequence are fair. Drawn for the joint batch, of which `share` is ours.
+    DTF by the model's own estimator with epsilon log-uniform in `EPSILONS`, as it is used; the
+    others keep N log-uniform in 1..M. Random, uniform, first and last subsets are drawn so that
+    experiments which truncate the sequence are fair. Drawn for the joint batch, of which `share` is
+    ours.
     """
     B, M = encoding.patches.shape[:2]
     kind, size, scores = (
@@ -234,18 +242,18 @@ def draw_keep(
         torch.rand(B * world, M, generator=generator)[share],
     )
     N = (M**size).round().long()
-    N = torch.where(kind < 0.3, M, torch.where(kind < 0.5, 0, N))
-    dtf = (kind >= 0.5) & (kind < 0.7)
-    entropy = torch.zeros_like(scores)  # with equal entropies DTF keeps the first N
+    keep = (kind < 0.25)[:, None].expand(-1, M).clone()  # else none
+    dtf = (kind >= 0.4) & (kind < 0.7)
     if dtf.any():
-        rows = dtf.nonzero()[:, 0].to(encoding.patches.device)
-        entropy[dtf] = model.select(encoding.rows(rows), count=M).entropy.float().cpu()
-    keep = filtering.top(entropy, N)
+        rows = encoding.rows(dtf.nonzero()[:, 0].to(encoding.patches.device))
+        low, high = EPSILONS
+        epsilon = low * (high / low) ** size[dtf].double()
+        keep[dtf] = filtering.dtf(model.measure(rows).entropy.cpu(), epsilon).keep
     for low, mask in (
         (0.7, filtering.top(scores, N)),
-        (0.8, filtering.uniform(M, N)),
-        (0.86, filtering.first(M, N)),
-        (0.93, filtering.last(M, N)),
+        (0.82, filtering.uniform(M, N)),
+        (0.88, filtering.first(M, N)),
+        (0.94, filtering.last(M, N)),
     ):
         keep = torch.where((kind >= low)[:, None], mask, keep)
     return keep.to(encoding.patches.device)
@@ -286,8 +294,8 @@ def run(
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
     source = options.out if options.resume else init
     model = TaTok.from_pretrained(source) if source else TaTok(config)
-    if init and not options.resume and config.own_sides != model.config.own_sides:
-        model = model.with_sides(**config.own_sides)
+    if init and not options.resume and config.open_fields != model.config.open_fields:
+        model = model.reshaped(**config.open_fields)
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
     perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None

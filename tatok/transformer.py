@@ -7,11 +7,42 @@ import math
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from timm.layers import Mlp
+from timm.layers import Attention, Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from tatok.config import TokenizerConfig
+
+
+class SelfAttention(Attention):
+    """timm's attention, which can go through pictures and heads one by one.
+
+    That is for training in bfloat16 on a CPU: the M x M scores of one head stay in its cache, where
+    those of all do not, and the fused kernel gains nothing from bfloat16.
+    """
+
+    by_head = False
+
+    def forward(
+        self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D); attn_mask bool, (B, 1, L or 1, L): what is seen."""
+        if is_causal or not self.by_head:
+            return super().forward(x, attn_mask, is_causal)
+        split = "b l (three h d) -> three (b h) l d"
+        q, k, v = rearrange(self.qkv(x), split, three=3, h=self.num_heads)
+        unseen = None
+        if attn_mask is not None:
+            unseen = ~attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1)
+        with torch.autocast(x.device.type, enabled=False):  # it would take the scores to float32
+            heads = []
+            for i in range(len(q)):
+                scores = (q[i] * self.scale) @ k[i].T  # (L, L)
+                if unseen is not None:
+                    scores = scores.masked_fill(unseen[i], -math.inf)
+                heads.append(scores.softmax(dim=1) @ v[i])
+        h = torch.stack(heads)
+        return self.proj(rearrange(h, "(b h) l d -> b l (h d)", h=self.num_heads))
 
 
 def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
@@ -22,7 +53,8 @@ def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
     saddle, since encoder and decoder both have to use them before either gains.
     """
     stack = nn.ModuleList(
-        Block(dim, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth)
+        Block(dim, heads, mlp_ratio=mlp_ratio, qkv_bias=True, attn_layer=SelfAttention)
+        for _ in range(depth)
     )
     for block in stack:
         for linear in (block.attn.qkv, block.mlp.fc1):

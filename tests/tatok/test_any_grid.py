@@ -30,7 +30,7 @@ def any_model(seed=0):
         for name, p in model.named_parameters():
             if "mlp.fc2" in name:
                 p.normal_(0, 0.02)
-        near = torch.randn(ANY.num_patches, 40, generator=torch.Generator().manual_seed(1))
+        near = torch.randn(len(model.correlation), 40, generator=torch.Generator().manual_seed(1))
         model.correlation.copy_(torch.corrcoef(near))
     return model
 
@@ -93,20 +93,19 @@ def test_the_own_grid_is_untouched():
     table = torch.randn(16, 5)
     assert places_at(table, 4) is table
     plain = TaTok(TINY)
-    model = TaTok(ANY)
-    model.load_state_dict(plain.state_dict())
+    model = plain.reshaped(min_side=24, max_side=56)
     x = pictures(2)
     assert torch.equal(model.encode(x).patches, plain.encode(x).patches)
 
 
 def test_weights_with_another_image_size():
     model = any_model()
-    large = model.with_sides(image_size=48, min_side=32, max_side=48)
+    large = model.reshaped(image_size=48, min_side=32, max_side=48)
     assert list(large.config.sides) == [32, 40, 48] and large.config.num_patches == 36
     x = at(48)
     before, after = model.encode(x, 4), large.encode(x, 4)
     torch.testing.assert_close(before.patches, after.patches)
-    torch.testing.assert_close(model.correlation_at(6), large.correlation.double())
+    torch.testing.assert_close(model.correlation_at(4), large.correlation_at(4).double())
     tokens = model.quantize(before, model.select(before, count=12))
     torch.testing.assert_close(model.decode(tokens), large.decode(tokens))
     assert large.fingerprint != model.fingerprint
@@ -128,7 +127,7 @@ def test_patches_and_pixels_are_inverse_on_every_grid(side):
     assert torch.equal(unpatchify(patchify(x, ANY), ANY), x)
 
 
-@pytest.mark.parametrize("grid", [3, 5, 7])
+@pytest.mark.parametrize("grid", [4, 5, 7])
 def test_the_correlation_elsewhere_is_one_of_displacements(grid):
     model = any_model()
     found = model.correlation_at(grid)
@@ -138,8 +137,8 @@ def test_the_correlation_elsewhere_is_one_of_displacements(grid):
     assert torch.linalg.eigvalsh(found).min() > -1e-9
     at_place = found.view(grid, grid, grid, grid)
     assert at_place[0, 0, 1, 1] == at_place[1, 1, 2, 2]  # nothing but the displacement
-    own = model.correlation.double().view(4, 4, 4, 4)
-    by_hand = sum(own[r, c, r + 1, c + 2] for r in range(3) for c in range(2)) / 16
+    own = model.correlation.double().view(3, 3, 3, 3)
+    by_hand = sum(own[r, 0, r + 1, 2] for r in range(2)) / 9
     torch.testing.assert_close(at_place[0, 0, 1, 2], by_hand)
 
 
@@ -248,3 +247,20 @@ def test_held_pictures_are_those_of_the_disk(tmp_path):
 
 def test_the_paper_has_one_side():
     assert list(TokenizerConfig(image_size=336, patch_size=16, dim=768, heads=12).sides) == [336]
+
+
+@torch.enable_grad()
+def test_a_deeper_decoder_begins_as_the_one_it_was():
+    model, x = any_model(), at(40)
+    deep = model.reshaped(decoder_depth=ANY.depth + 2)
+    assert len(deep.decoder.blocks) == ANY.depth + 2 and len(deep.encoder.blocks) == ANY.depth
+    encoding = model.encode(x, 4)
+    tokens = model.quantize(encoding, model.select(encoding, count=12))
+    assert torch.equal(model.decode(tokens), deep.decode(tokens))
+    deep.train()(
+        deep.encode(x), torch.ones(3, 25, dtype=torch.bool)
+    ).image.square().mean().backward()
+    assert deep.decoder.blocks[-1].attn.proj.weight.grad.any()  # and learns from the first step
+    assert deep.decoder.blocks[-1].mlp.fc2.weight.grad.any()
+    with pytest.raises(ValueError, match="cannot go on"):
+        deep.reshaped(decoder_depth=1)

@@ -250,4 +250,4 @@ def test_training_goes_on_with_other_sides(both, tmp_path, monkeypatch):
         cli.main()
     before, after = (TaTok.saved_config(f) for f in (both[0] / "weights", tmp_path / "out"))
     assert list(after.sides) == [32, 40, 48]
-    assert dataclasses.replace(after, **before.own_sides) == before
+    assert dataclasses.replace(after, **before.open_fields) == before

@@ -169,6 +169,17 @@ def test_the_minimum_information_binds():
     assert (model.select(encoding).minimum == 0).all()
 
 
+def test_the_minimum_of_gain_is_the_error_to_save():
+    model = random_model()
+    encoding = model.encode(pictures(2))
+    x, M = encoding.pixels, model.config.num_patches
+    D_G = (x - model.decode_globals(encoding)).square().flatten(1).mean(dim=1).double()
+    for target in (0.0, 9.0, 40.0):
+        s = model.select(encoding, epsilon=0.3, estimator="gain", target_psnr=target)
+        D0 = 4 * 10 ** (-target / 10)
+        torch.testing.assert_close(s.minimum, M * (D_G - D0).clamp(min=0), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("how", "match"),
     [

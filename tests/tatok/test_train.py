@@ -111,7 +111,7 @@ def test_draws_serve_every_k_and_every_n():
         [draw_keep(model, encoding, 1, slice(0, 8), data.seeded(1, n)) for n in range(100)]
     )
     N = keeps.sum(1)
-    assert 0.15 < (N == 0).float().mean() < 0.25 and (N == 16).float().mean() > 0.28
+    assert 0.12 < (N == 0).float().mean() < 0.18 and (N == 16).float().mean() > 0.22
     assert set(N.tolist()) >= set(range(9))
     partial = keeps[(N > 1) & (N < 16)]
     raster = torch.arange(16) < partial.sum(1, keepdim=True)
@@ -364,3 +364,25 @@ def test_the_last_checkpoint_ends_in_time(folder, tmp_path, monkeypatch):
     one.fit()
     assert 118 <= clock[0] <= 122
     assert len(list(csv.DictReader((tmp_path / "log.csv").open()))) == 2
+
+
+def test_the_log_has_the_speed(folder, tmp_path, monkeypatch):
+    """A clock of its own: a second a step of eight pictures, which are three times forward."""
+    clock = [0.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: clock[0])
+    one = trainer(folder, tmp_path, 32)
+    one.peak, step = 1e6, one.step
+
+    def slow_step(batch):
+        clock[0] += 1
+        return step(batch)
+
+    one.step = slow_step
+    one.fit()
+    (row,) = csv.DictReader((tmp_path / "log.csv").open())
+    batch = one.options.batch
+    assert float(row["images_per_second"]) == batch
+    work = float(row["multiply_adds_per_second"])
+    forward = len(one.task.model.encoder.blocks) * 2 * batch * TINY.num_patches * TINY.dim**2 * 6
+    assert 3 * forward < work < 9 * forward
+    assert float(row["share_of_peak"]) == pytest.approx(work / 1e6, rel=1e-4)

@@ -1,0 +1,43 @@
+"""Attention that goes through pictures and heads one by one."""
+
+import pytest
+import torch
+
+from tatok.transformer import SelfAttention
+
+MASKS = {
+    "none": None,
+    "of keys": torch.rand(3, 1, 1, 10, generator=torch.Generator().manual_seed(1)) < 0.7,
+    "of pairs": torch.rand(3, 1, 10, 10, generator=torch.Generator().manual_seed(2)) < 0.7,
+}
+
+
+@torch.enable_grad()
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_head_by_head_is_the_same_attention(mask):
+    """Values and gradients; of queries that see something."""
+    torch.manual_seed(0)
+    attention = SelfAttention(16, num_heads=4, qkv_bias=True)
+    if mask is not None:
+        mask[..., 0] = True
+    x = torch.randn(3, 10, 16)
+    found = []
+    for by_head in (False, True):
+        attention.by_head = by_head
+        attention.zero_grad()
+        y = attention(x, attn_mask=mask)
+        y.square().sum().backward()
+        found.append([y.detach(), *(p.grad.clone() for p in attention.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_it_runs_in_half_precision_under_autocast():
+    attention = SelfAttention(16, num_heads=4)
+    x = torch.randn(2, 10, 16)
+    expected = attention(x)
+    attention.by_head = True
+    with torch.autocast("cpu", torch.bfloat16):
+        y = attention(x)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), expected, atol=0.02, rtol=0.05)
