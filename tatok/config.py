@@ -128,7 +128,7 @@ class TokenizerConfig:
 
     @property
     def middle(self) -> int:
-        """The small side that training often draws, and at which `chain`'s correlation is measured."""
+        """The small side that training draws often; `chain` has its correlation from there."""
         return middle(self.sides)
 
     def grid_of(self, side: int) -> int:
