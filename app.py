@@ -23,10 +23,11 @@ LAUNCH = {
 }
 
 
-def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
+def build(weights: str | Path, pair: str | Path, examples: Path, results: Path) -> gr.Blocks:
     """The page for the checkpoint in a folder or on the Hub, with the pictures of `examples`.
 
-    results: folder of the measured result files.
+    pair: where the generator is, with the tokenizer whose tokens it draws. results: folder of the
+    measured result files.
     """
     model = TaTok.from_pretrained(weights)
     engine = Engine(model)
@@ -39,7 +40,7 @@ def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
             with gr.Tab("Tokenize", id="tokenize"):
                 stage = tokenize.build(engine, pictures)
             with gr.Tab("Generate", id="generate"):
-                drawn = generate.build(engine, weights, pictures, results)
+                drawn = generate.build(engine, pair, pictures, results)
             with gr.Tab("Bias", id="bias"):
                 lab.build(engine, pictures, results)
             with gr.Tab("Curves", id="curves") as tab:
@@ -55,8 +56,10 @@ def build(weights: str | Path, examples: Path, results: Path) -> gr.Blocks:
 
 
 if __name__ == "__main__":
+    weights = os.environ.get("TATOK_WEIGHTS")
     demo = build(
-        os.environ.get("TATOK_WEIGHTS", ASSETS / "demo"),
+        weights or ASSETS / "anygrid",
+        weights or ASSETS / "demo",
         ASSETS / "examples",
         Path(os.environ.get("TATOK_RESULTS", FOLDER)),
     )

@@ -161,7 +161,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "code": Estimator(code, "bits, surprisal of the code"),
     "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),
     "rate": Estimator(rate, "bits beyond G to reach D0"),
-    "gain": Estimator(gain, "mean square error saved", minimum=needed_gain),
+    "gain": Estimator(gain, "MSE that keeping the patch saves", minimum=needed_gain),
 }
 
 
@@ -181,6 +181,15 @@ def distortion(psnr: float) -> float:
 def patch_errors(x: Tensor, y: Tensor, config: TokenizerConfig) -> Tensor:
     """Mean square error of each patch, images (B, 3, S, S) twice -> (B, M)."""
     return patchify((x - y).square(), config).mean(dim=2)
+
+
+def predicted_loss(H: Tensor, keep: Tensor, error: Tensor) -> Tensor:
+    """PSNR in dB that dropping patches costs, by `gain`: 10 log10(1 + sum_dropped H_i / error).
+
+    H (B, M) by `gain`, keep (B, M); error (B,): sum_i D_i(all), of the image decoded from all
+    patches. As if what a patch saves did not depend on the others. (B,)
+    """
+    return 10 * (1 + H.masked_fill(keep, 0).sum(dim=1) / error).log10()
 
 
 def rate_distortion(x: Tensor, D: Tensor | float) -> Tensor:

@@ -1,8 +1,8 @@
 // Compare. The pinned setting is a copy of Studio.shown and needs no server; the other views ask for
 // the results of one picture under several settings when the pixels on screen have settled.
 const { Panels, Colour, Format, Numbers, courier } = Studio;
-const PICTURE = ["picture", "box", "k", "estimator", "target_psnr"];
-const KEYS = { policies: [...PICTURE, "epsilon"], epsilon: [...PICTURE, "policy"], features: ["picture", "box", "k"] };
+const PICTURE = ["picture", "box", "side", "k", "estimator", "target_psnr"];
+const KEYS = { policies: [...PICTURE, "epsilon"], epsilon: [...PICTURE, "policy"], features: ["picture", "box", "side", "k"] };
 const NOTES = {
   policies: "The five policies of Fig. 5 keep the same N, chosen by H (dtf), by chance (random, seed 0), evenly, or from either end. dtf and random have to send the places; the others follow a rule. Nothing is forced by hand.",
   epsilon: "The loss rates of Fig. 7 with the policy, estimator and k of the page; nothing is forced by hand.",

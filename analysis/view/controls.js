@@ -1,5 +1,5 @@
 // The knobs: they show Studio.settings and change it.
-const { LIMITS } = Studio;
+const { LIMITS, Format } = Studio;
 const TARGETS = [12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32]; // dB
 const RANGES = { epsilon: LIMITS.epsilon_max, k: LIMITS.k_max };
 
@@ -20,11 +20,13 @@ const selects = [...element.querySelectorAll("select")];
 const option = (value, label) => `<option value="${value}">${label}</option>`;
 const decibels = (dB) => option(dB, `${dB} dB`);
 const OPTIONS = {
+  side: Object.keys(LIMITS.sides).map((side) => option(side, `${side} px`)).join(""),
   estimator: LIMITS.estimators.map((name) => option(name, name)).join(""),
   policy: LIMITS.policies.map((name) => option(name, name)).join(""),
   target_psnr: option("", "none") + TARGETS.map(decibels).join(""),
 };
-const fromText = { target_psnr: (value) => (value === "" ? null : Number(value)) };
+element.querySelector("#side").hidden = Object.keys(LIMITS.sides).length < 2;
+const fromText = { side: Number, target_psnr: (value) => (value === "" ? null : Number(value)) };
 selects.forEach((select) => {
   const { name } = select.dataset;
   select.innerHTML = OPTIONS[name];
@@ -48,5 +50,13 @@ function show() {
   });
 }
 
+// What the patches that ε drops are predicted to cost, where the estimator can tell.
+function predict() {
+  const loss = Studio.shown?.loss ?? null;
+  const predicted = loss === null ? "" : `Predicted: ${Format.signed(-loss, 2)} dB against all patches`;
+  element.querySelector(".predicted").textContent = predicted;
+}
+
 Studio.on("studio", element, show);
+Studio.on("studio-drawn", element, predict);
 show();

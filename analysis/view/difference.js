@@ -3,7 +3,7 @@
 const ONLY_PINNED = [230, 159, 0]; // orange and blue of Okabe and Ito, told apart by the colour-blind
 const ONLY_NOW = [86, 180, 233];
 const TINT = 0.72; // of a patch in which the kept sets differ
-const DIGITS = { epsilon: 3, k: 0, target: 1, N: 0, tokens: 0, ratio: 3, bits: 0, psnr: 2, ssim: 4, tau: 1, total: 1 };
+const DIGITS = { epsilon: 3, k: 0, target: 1, N: 0, tokens: 0, ratio: 3, bits: 0, psnr: 2, ssim: 4 };
 
 const sameGrid = (a, b) => a.map.size === b.map.size && a.map.grid === b.map.grid;
 const mix = (word, rgb) => rgb.reduce((sum, v, c) => (sum | (Math.round(v * TINT + ((word >>> (8 * c)) & 255) * (1 - TINT)) << (8 * c))), 0xff000000) >>> 0;
@@ -51,10 +51,11 @@ function differenceTable(pinned, now) {
   const NAMES = {
     picture: "Picture", epsilon: "Loss rate <i>ε</i>", k: "Global tokens <i>k</i>", estimator: "Estimator of <i>H</i>", policy: "Policy",
     target: "Target PSNR, dB", N: "Kept patches <i>N</i>", tokens: "Tokens <i>k</i> + <i>N</i>", ratio: "Ratio (<i>k</i> + <i>N</i>) / <i>M</i>",
-    bits: "Size, bits", psnr: "PSNR, dB", ssim: "SSIM", tau: "Threshold τ, bits", total: "<i>H</i><sub>total</sub>, bits",
+    bits: "Size, bits", psnr: "PSNR, dB", ssim: "SSIM", tau: "Threshold τ", total: "<i>H</i><sub>total</sub>",
   };
   const [a, b] = [value(pinned), value(now)];
-  const digits = (name, v) => v.toLocaleString("en-US", { minimumFractionDigits: DIGITS[name], maximumFractionDigits: DIGITS[name] });
+  const unit = Format.unit(now.map.unit);
+  const digits = (name, v) => (["tau", "total"].includes(name) ? Format.number(v, 4) : v.toLocaleString("en-US", { minimumFractionDigits: DIGITS[name], maximumFractionDigits: DIGITS[name] }));
   const show = (name, v) => {
     if (v === null) return name === "psnr" ? "∞" : "none";
     return typeof v === "number" ? digits(name, v) : new Option(v).innerHTML; // a name, escaped
@@ -62,9 +63,10 @@ function differenceTable(pinned, now) {
   const change = (name) => {
     if (typeof a[name] !== "number" || typeof b[name] !== "number") return a[name] === b[name] ? "" : "differs";
     const by = b[name] - a[name];
+    const H = ["tau", "total"].includes(name);
     // Bits under one estimator are no bits under another.
-    if (["tau", "total"].includes(name) && a.estimator !== b.estimator) return "other estimator";
-    return by === 0 ? "0" : `${by < 0 ? "−" : "+"}${digits(name, Math.abs(by))}`;
+    if (H && a.estimator !== b.estimator) return "other estimator";
+    return by === 0 ? "0" : `${by < 0 ? "−" : "+"}${digits(name, Math.abs(by))}${H ? ` ${unit}` : ""}`;
   };
   const rows = Object.keys(NAMES).map((name) => `<tr class="${a[name] === b[name] ? "" : "changed"}" data-row="${name}"><th>${NAMES[name]}</th><td>${show(name, a[name])}</td><td>${show(name, b[name])}</td><td>${change(name)}</td></tr>`);
   return `<table><thead><tr><th></th><th>Pinned</th><th>Now</th><th>Difference</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from analysis.view.state import Settings
 from tatok import Encoding, Selection, TaTok, Tokens, load_image
+from tatok.entropy import patch_errors
 from tatok.images import open_image
 from tatok.report import Report, report
 from tatok.tokenizer import Evidence
@@ -57,10 +58,16 @@ class Engine:
         self.encode = lru_cache(CACHED)(self._encode)
         self.quantize = lru_cache(CACHED)(self._quantize)
         self.measure = lru_cache(CACHED)(self._measure)
+        self.error_of_all = lru_cache(CACHED)(self._error_of_all)
 
-    def _square(self, path: str, box: Box | None) -> Square:
-        """The square `box` of a picture file (None: the centre). Raises BadImage."""
-        return Square.of(load_image(self.open(path), self.model.config.image_size, box))
+    def _square(self, path: str, box: Box | None, side: int | None = None) -> Square:
+        """The square `box` of a picture file (None: the centre), `side` pixels wide (None: the
+        model's image_size). Raises BadImage."""
+        return Square.of(load_image(self.open(path), side or self.model.config.image_size, box))
+
+    def grid(self, square: Square) -> int:
+        """Patches along its side."""
+        return self.model.config.grid_of(square.x.shape[-1])
 
     @torch.inference_mode()
     def _encode(self, square: Square, k: int) -> Encoding:
@@ -71,7 +78,7 @@ class Engine:
         """The codes of the k global tokens and of every patch, kept or not."""
         config, encoding = self.model.config, self.encode(square, k)
         evidence = self.measure(square, k, config.estimator, None)
-        everything = self.model.filter(encoding, evidence, count=config.num_patches)
+        everything = self.model.filter(encoding, evidence, count=self.grid(square) ** 2)
         return self.model.quantize(encoding, everything)
 
     @torch.inference_mode()
@@ -80,6 +87,11 @@ class Engine:
     ) -> Evidence:
         """H and T, which depend neither on ε nor on the policy."""
         return self.model.measure(self.encode(square, k), estimator, target_psnr)
+
+    def _error_of_all(self, square: Square, k: int) -> float:
+        """sum_i D_i of the image decoded from all patches: see `predicted_loss`."""
+        image = self.decode(square, k, self.quantize(square, k).patch_codes)
+        return float(patch_errors(square.x, image, self.model.config).sum())
 
     @torch.inference_mode()
     def select(self, square: Square, settings: Settings) -> Selection:

@@ -1,6 +1,6 @@
 // The link to the view and the files that can be saved of it. Only the .tatok file needs the server.
 const { Share, Format, Numbers, Colour, Panels, courier } = Studio;
-const KEYS = ["picture", "box", "k", "estimator", "target_psnr", "epsilon", "policy", "forced_in", "forced_out"];
+const KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr", "epsilon", "policy", "forced_in", "forced_out"];
 const WEIGHTS = props.weights; // fingerprint
 const find = (selector) => element.querySelector(selector);
 const said = (value) => { find('[data-text="said"]').textContent = value; };
@@ -20,11 +20,11 @@ const line = courier("tokens", element, {
 
 const size = (bytes) => (bytes < 1000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(1)} kB`);
 
-function save(ending, parts, type, { example, k, epsilon, estimator, policy }) {
+function save(ending, parts, type, { example, side, k, epsilon, estimator, policy }) {
   const blob = new Blob(parts, { type });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = `tatok-${example ?? "picture"}-k${k}-eps${epsilon}-${estimator}-${policy}.${ending}`;
+  link.download = `tatok-${example ?? "picture"}-${side}px-k${k}-eps${epsilon}-${estimator}-${policy}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   said(`Saved ${link.download}, ${size(blob.size)}.`);

@@ -59,7 +59,7 @@ class Player:
 
     def run(self, square: Square, settings: Settings) -> list[Frame]:
         """All frames of a run."""
-        M = self.engine.model.config.num_patches
+        M = self.engine.grid(square) ** 2
         return [f for i in range(batches(M)) for f in self.batch(square, settings, i)]
 
     @torch.inference_mode()

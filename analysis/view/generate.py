@@ -28,7 +28,7 @@ from analysis.view.painter import Painter, Sources
 from analysis.view.source_view import Picked, painted, picture, taken
 from analysis.view.state import BadSetting
 from analysis.view.tokenize import Stage
-from tatok import BadCheckpoint, BadImage, MaskGIT
+from tatok import BadCheckpoint, BadImage, MaskGIT, TaTok
 
 CHANNEL = "generate"  # name of the DOM events that tell the view of a beginning and an end
 DRAW = {"concurrency_limit": 2, "concurrency_id": "generate"}
@@ -37,17 +37,23 @@ log = logging.getLogger(__name__)
 LOST = "Please choose a picture: the server has none of yours."
 
 
+STARTS = ("astronaut", "coffee")  # the examples that a mode begins with, two photographs
+
+
 def build(
     engine: Engine, weights: str | Path, examples: list[Path], results: Path
 ) -> gr.HTML | None:
     """Lay out the tab and its endpoint inside the current Blocks, and wire them.
 
-    results: folder of the result files, for the numbers that were measured on these weights.
-    Returns the view, for `sends`; None where there is no generator beside the tokenizer's weights,
-    which the tab then says.
+    weights: where the generator is, with its tokenizer unless that is the engine's. results:
+    folder of the result files, for the numbers that were measured on these weights. Returns the
+    view, for `sends`; None where there is no generator, which the tab then says.
     """
     try:
-        painter = Painter(engine, MaskGIT.from_pretrained(weights))
+        generator = MaskGIT.from_pretrained(weights)
+        if generator.config.tokenizer != engine.model.fingerprint:
+            engine = Engine(TaTok.from_pretrained(weights))
+        painter = Painter(engine, generator)
     except BadCheckpoint as error:
         log.warning("no generator: %s", error)
         reason = "There are no generator weights that can be read beside the tokenizer's."
@@ -56,7 +62,7 @@ def build(
     except ValueError as error:  # of another tokenizer
         gr.HTML(generate_text.missing(str(error)), **_text("generate-note"))
         return None
-    told = generate_text.weights(painter.generator, MaskGIT.training_record(weights))
+    told = generate_text.weights(generator, MaskGIT.training_record(weights), engine.model.config)
     view = _tab(painter, examples, told + _quality(painter.generator, results))
     generate_endpoint.build(painter, DRAW)
     return view
@@ -184,7 +190,7 @@ def _chooser(painter: Painter, examples: list[Path]):
     """The listener that shows what a mode needs, and gives it example pictures at first."""
 
     engine, config = painter.engine, painter.generator.config
-    starts = (examples[:1], examples[4:5])  # two photographs
+    starts = [[path for path in examples if path.stem == name] for name in STARTS]
 
     def choose(mode: object, session_a: Accepted | None, session_b: Accepted | None):
         if mode not in MODES:

@@ -13,7 +13,7 @@ from analysis.view.generate_settings import (
     KEEP_GLOBALS,
     KEEP_PATCHES,
 )
-from tatok import MaskGIT
+from tatok import MaskGIT, TokenizerConfig
 
 MODE_NAMES = {
     CLASS: "a class",
@@ -73,7 +73,7 @@ def missing(reason: str) -> str:
     )
 
 
-def weights(generator: MaskGIT, record: dict) -> str:
+def weights(generator: MaskGIT, record: dict, tokenizer: TokenizerConfig) -> str:
     """Which weights these are, and why their pictures may look poor, as HTML.
 
     record: of the training; what it does not say is left out.
@@ -87,6 +87,8 @@ def weights(generator: MaskGIT, record: dict) -> str:
     return (
         f"<p>Generator weights <code>{escape(generator.fingerprint)}</code>: {millions:.1f} "
         f"million parameters, {len(generator.config.classes)} classes, trained on {data}{spent}. "
+        f"Its tokens are those of the tokenizer <code>{escape(generator.config.tokenizer)}</code>, "
+        f"of squares of {tokenizer.image_size} pixels. "
         "Where the pictures look poor, this is why: the paper's generator has 177 million "
         "parameters and learned from the 1.28 million pictures of ImageNet on GPUs; the weights "
         "that ship were trained on two CPU cores. And no picture can be sharper than the "

@@ -1,7 +1,7 @@
 // The patch inspector. The lines of Alg. 1 follow from Studio.shown at once; codes, errors and the
 // other estimators come from the server, asked when the pixels on screen have settled.
 const { Panels, Format, courier } = Studio;
-const KEYS = ["picture", "box", "k", "estimator", "target_psnr", "epsilon", "policy", "forced_in", "forced_out", "selected"];
+const KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr", "epsilon", "policy", "forced_in", "forced_out", "selected"];
 const LEVELS = 127.5 ** 2; // MSE of x in [-1, 1] -> levels of 255, squared
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };

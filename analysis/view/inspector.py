@@ -15,7 +15,7 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
     view = section("inspector", head)
 
     def look(square, settings, wanted):
-        place = parse_place(wanted.get("selected"), engine.model.config.num_patches)
+        place = parse_place(wanted.get("selected"), engine.grid(square) ** 2)
         return inspection_reply(inspect(engine, square, settings, place))
 
     asks(view, "inspect", engine, session, look)

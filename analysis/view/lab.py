@@ -52,6 +52,7 @@ BEFORE, AFTER = 3, 12
 def build(engine: Engine, examples: list[Path], results: Path) -> None:
     """Lay out the tab inside the current Blocks and wire it; `results` holds the result files."""
     config, files = engine.model.config, {path.stem: path for path in examples}
+    bench = Bench(at_middle(engine))
     session = gr.State(None)
     with gr.Row():
         with gr.Column(scale=3, min_width=280):
@@ -68,12 +69,11 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
         head=studio.head(config, list(files)),
         apply_default_css=False,
         elem_id="lab",
-        grid=config.grid,
+        grid=bench.engine.model.config.grid,
         uploaded=None,
         factors=FACTORS,
         costs=lab_results.costs(results, engine.model.fingerprint),
     )
-    bench = Bench(engine)
 
     def ask(accepted: Accepted | None, event: gr.EventData) -> dict:
         return answer(bench, files, accepted, event._data)
@@ -82,6 +82,14 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
     asked.failure(fn=None, js=failed(CHANNEL), api_visibility="private")
     own_picture(engine, upload, session, view)
     lab_results.build(results, engine.model.fingerprint)
+
+
+def at_middle(engine: Engine) -> Engine:
+    """The engine for pictures of the model's middle side alone: a bench asks for many."""
+    config = engine.model.config
+    if config.middle == config.image_size:
+        return engine
+    return Engine(engine.model.reshaped(image_size=config.middle, min_side=None, max_side=None))
 
 
 def answer(

@@ -37,11 +37,14 @@ def weights_line(model: TaTok, record: dict) -> None:
     """Which weights these are: fingerprint, size, images seen in training."""
     config, images = model.config, record.get("images")
     seen = f"{images:,} images seen in training" if isinstance(images, int) else "training unknown"
+    sides, M = f"squares of {config.image_size} pixels", str(config.num_patches)
+    if len(config.sides) > 1:
+        sides = f"squares of {config.smallest} to {config.largest} pixels"
+        M = f"{config.grid_of(config.smallest) ** 2} to {config.grid_of(config.largest) ** 2}"
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     gr.HTML(
         f"<p>Weights <code>{escape(model.fingerprint)}</code>: {millions:.1f} million parameters, "
-        f"{seen}; {config.image_size} × {config.image_size} pixels, patches of "
-        f"{config.patch_size} × {config.patch_size}, M = {config.num_patches}, layout "
+        f"{seen}; {sides}, patches of {config.patch_size} × {config.patch_size}, M = {M}, layout "
         f"{config.layout}. Numbers on this page are computed from these weights (in the tab "
         "Generate from those of its generator, too) when you ask for them, or read from result "
         "files, each of which says how it was made; the paper’s are called the paper’s. A model "

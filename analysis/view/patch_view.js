@@ -2,12 +2,12 @@
 // pixels for one setting. Whatever follows from the map (selection, curve, bits) is computed here.
 //
 // Studio.shown = { settings, map, found, keep, kept, tokens, bits, pixels }:
-//   map      size, grid, stride, M, entropy[M], codes[M], minimum (T), unit, layout, codebook_size,
+//   map      size, grid, stride, M, entropy[M], codes[M], minimum (T), unit, error, layout, codebook_size,
 //            rgb, ranked {order, cumulative, total}, rank[M], patch (of each pixel)
 //   found    {tau, count, binding, keep} of DTF; keep, kept, tokens, bits {codes, count, places,
-//            total} of the policy with what is forced; pixels {rgb, psnr, ssim} or null
+//            total}, loss of the policy with what is forced; pixels {rgb, psnr, ssim} or null
 const { Selection, Panels, Colour, Curve, Format, courier } = Studio;
-const MAP_KEYS = ["picture", "box", "k", "estimator", "target_psnr"];
+const MAP_KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr"];
 const PIXEL_KEYS = [...MAP_KEYS, "epsilon", "policy", "forced_in", "forced_out"];
 const TITLES = { picture: "Picture x", entropy: "Entropy H", kept: "Kept patches", image: "Reconstruction x̂", error: "Absolute error" };
 let map = null;
@@ -107,6 +107,7 @@ function draw() {
   find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.found);
   drawMarks();
   drawChoice();
+  document.dispatchEvent(new CustomEvent("studio-drawn"));
 }
 
 function drawMarks() {

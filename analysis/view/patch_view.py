@@ -52,8 +52,8 @@ def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
     base = engine.measure(square, settings.k, settings.estimator, settings.target_psnr)
     return {
         "key": map_key(square, settings),
-        "size": config.image_size,
-        "grid": config.grid,
+        "size": square.x.shape[-1],
+        "grid": engine.grid(square),
         "stride": config.stride,
         "layout": config.layout,
         "codebook_size": config.codebook_size,
@@ -61,6 +61,7 @@ def map_reply(engine: Engine, square: Square, settings: Settings) -> dict:
         "picture": rgb_base64(square.x),
         "entropy": base.entropy[0].tolist(),  # JSON keeps float64 exactly
         "minimum": float(base.minimum[0]),
+        "error": engine.error_of_all(square, settings.k) if settings.estimator == "gain" else None,
         "unit": ESTIMATORS[settings.estimator].unit,
         "codes": engine.quantize(square, settings.k).patch_codes[0].tolist(),
     }

@@ -2,14 +2,14 @@
 // the one before it has come. They depend on the picture, k, estimator and target; another of these
 // begins a new run.
 const { Panels, Format, courier } = Studio;
-const KEYS = ["picture", "box", "k", "estimator", "target_psnr"];
-const COUNTS = props.counts; // patches n of every frame
+const KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr"];
 const BETWEEN = 110; // milliseconds from frame to frame
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
 const details = find("details");
 const range = find("input");
 const buttons = { play: find('[data-action="play"]'), gif: find('[data-action="gif"]') };
+let counts = []; // patches n of every frame
 let run = { settings: null, frames: [], keep: [], psnr: [], batches: 0, gif: null };
 let at = 0; // the frame shown
 let wanted = 0; // frames asked for: all of them once Play was pressed
@@ -17,7 +17,7 @@ let timer = null; // while playing
 let making = false; // a GIF is wanted
 let refused = null;
 
-const whole = () => run.frames.length === COUNTS.length;
+const whole = () => run.frames.length === counts.length;
 const fits = () => run.settings !== null && Studio.agree(run.settings, Studio.settings, KEYS);
 
 const line = courier("play", element, {
@@ -47,6 +47,7 @@ const line = courier("play", element, {
 function begin() {
   stop();
   if (run.gif) URL.revokeObjectURL(run.gif);
+  counts = props.counts[Studio.settings.side];
   run = { settings: Studio.settings, frames: [], keep: [], psnr: [], batches: 0, gif: null };
   at = 0;
   wanted = 0;
@@ -62,7 +63,7 @@ function stop() {
 function tick() {
   if (!element.isConnected) return;
   if (at + 1 < run.frames.length) at += 1;
-  timer = at + 1 < COUNTS.length ? setTimeout(tick, BETWEEN) : null;
+  timer = at + 1 < counts.length ? setTimeout(tick, BETWEEN) : null;
   draw();
 }
 
@@ -70,8 +71,8 @@ function play() {
   refused = null;
   if (timer !== null) stop();
   else {
-    if (at + 1 >= COUNTS.length) at = 0;
-    wanted = COUNTS.length;
+    if (at + 1 >= counts.length) at = 0;
+    wanted = counts.length;
     timer = setTimeout(tick, BETWEEN);
     line.poke();
   }
@@ -98,13 +99,13 @@ function chart(N) {
   const width = svg.clientWidth || 400;
   const height = 190;
   const { k } = run.settings;
-  const M = COUNTS[COUNTS.length - 1];
+  const M = counts[counts.length - 1];
   const known = run.psnr.filter((value) => value !== null);
   const low = Math.floor(Math.min(...known, 99));
   const high = known.length ? Math.max(Math.ceil(Math.max(...known)), low + 2) : low + 2;
   const x = (tokens) => 44 + (tokens / (k + M)) * (width - 56);
   const y = (value) => height - 34 - (((value ?? high) - low) / (high - low)) * (height - 50);
-  const points = run.psnr.map((value, i) => `${x(k + COUNTS[i]).toFixed(1)} ${y(value).toFixed(1)}`);
+  const points = run.psnr.map((value, i) => `${x(k + counts[i]).toFixed(1)} ${y(value).toFixed(1)}`);
   const levels = known.length ? [low, (low + high) / 2, high] : [];
   const right = k + N > 0.7 * (k + M);
   svg.innerHTML = `${levels.map((v) => `<path class="axis" d="M${x(0)} ${y(v)}H${x(k + M)}"/><text x="${x(0) - 6}" y="${y(v) + 4}" text-anchor="end">${v} dB</text>`).join("")}
@@ -121,12 +122,12 @@ function draw() {
   if (!settings.play || shown === null) return;
   if (!fits()) begin();
   const { map, found } = shown;
-  const n = COUNTS[at];
+  const n = counts[at];
   Panels.paint(find('[data-panel="kept"]'), Panels.kept(map.words, map.patch, run.keep[at] ?? new Uint8Array(map.M)));
   find('[data-panel="image"]').hidden = run.frames.length === 0;
   if (run.frames.length) Panels.paint(find('[data-panel="image"]'), run.frames[at]);
   chart(found.count);
-  range.max = COUNTS.length - 1;
+  range.max = counts.length - 1;
   range.value = at;
   range.disabled = run.frames.length < 2;
   range.setAttribute("aria-valuetext", `${settings.k} + ${n} tokens`);
@@ -134,10 +135,10 @@ function draw() {
   buttons.play.textContent = timer === null ? "Play" : "Pause";
   buttons.gif.disabled = !whole() || making;
   buttons.gif.textContent = making ? "Making it …" : "Make a GIF";
-  const some = run.frames.length && !whole() ? ` ${run.frames.length} of ${COUNTS.length} frames are decoded.` : "";
+  const some = run.frames.length && !whole() ? ` ${run.frames.length} of ${counts.length} frames are decoded.` : "";
   const byHand = settings.forced_in.length + settings.forced_out.length;
   const ignored = byHand === 0 ? "" : ` What is kept or dropped by hand (${byHand} of the patches) does not change it either.`;
-  text("note", `${COUNTS.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator} before it is clamped at 0; ε and the policy do not change it.${ignored} Each frame is decoded by the model.${some}`);
+  text("note", `${counts.length} frames from n = 0, the global tokens alone, to all ${map.M} patches, in the order of H by ${settings.estimator} before it is clamped at 0; ε and the policy do not change it.${ignored} Each frame is decoded by the model.${some}`);
 }
 
 // --- wiring ---------------------------------------------------------------------------------------

@@ -11,17 +11,18 @@ from analysis.view.frames import Player, batches, gif, strides
 from analysis.view.patch_view import mask_text, rgb_base64
 from analysis.view.section import asks, section
 from analysis.view.state import BadSetting
+from analysis.view.studio import page_sides
 
 
 def build(engine: Engine, session: gr.State, head: str) -> None:
     """Add the section to the current Blocks. Its event `play` asks for a batch, or for the GIF."""
     config, player = engine.model.config, Player(engine)
-    counts = strides(config.num_patches)
+    counts = {str(side): strides(config.grid_of(side) ** 2) for side in page_sides(config)}
     view = section("play", head, counts=counts)
 
     def frames(square, settings, wanted):
         index = wanted.get("batch")
-        if type(index) is not int or not 0 <= index < batches(config.num_patches):
+        if type(index) is not int or not 0 <= index < batches(engine.grid(square) ** 2):
             raise BadSetting("There is no such part of the run.")
         found = player.batch(square, settings, index)
         return {
@@ -31,7 +32,7 @@ def build(engine: Engine, session: gr.State, head: str) -> None:
         }
 
     def animation(square, settings, wanted):
-        data = gif(square.x, player.run(square, settings), settings.k, config.grid)
+        data = gif(square.x, player.run(square, settings), settings.k, engine.grid(square))
         return {"gif": base64.b64encode(data).decode("ascii")}
 
     def serve(square, settings, wanted):

@@ -31,7 +31,7 @@ def answer(engine: Engine, accepted: Accepted | None, wanted: object, serve: Ser
         return {"serial": serial}
     try:
         settings = Settings.parse(wanted, engine.model.config)
-        square = engine.square(accepted.path, _box(wanted.get("box")))
+        square = engine.square(accepted.path, _box(wanted.get("box")), settings.side)
         return serve(square, settings, wanted) | {"serial": serial}
     except (BadSetting, BadImage) as error:
         return {"serial": serial, "error": str(error)}

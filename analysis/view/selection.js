@@ -72,6 +72,13 @@ const Selection = {
     return { codes, count, places, total: codes + count + places };
   },
 
+  // PSNR in dB that dropping patches costs, as `gain` predicts it; null for other estimators. error:
+  // the sum of D_i with all patches kept.
+  loss({ entropy, error }, keep) {
+    if (error === null || keep === null) return null;
+    return 10 * Math.log10(1 + entropy.reduce((sum, H, i) => (keep[i] ? sum : sum + H), 0) / error);
+  },
+
   // All that follows from a map of entropies and the settings. `told` is the mask that the server
   // sent for them, or null; without it keep, kept and bits may be null.
   outcome(map, settings, told) {
@@ -84,6 +91,6 @@ const Selection = {
       M: map.M, k: settings.k, N: kept, codebookSize: map.codebook_size, layout: map.layout,
       policy: settings.policy, fromGlobals: map.from_globals, forced,
     });
-    return { found, keep, kept, tokens: kept === null ? null : settings.k + kept, bits };
+    return { found, keep, kept, tokens: kept === null ? null : settings.k + kept, bits, loss: Selection.loss(map, keep) };
   },
 };

@@ -18,6 +18,7 @@ const Share = (() => {
   const KEYS = {
     x: ["example", word],
     box: ["box", numbers],
+    side: ["side", number],
     eps: ["epsilon", number],
     k: ["k", number],
     H: ["estimator", word],
@@ -77,11 +78,15 @@ const Share = (() => {
   }
 
   // Only what is shown can be pinned, so the page shows what its link has pinned before the rest.
+  // Whoever changes anything meanwhile (a box that does not fit is not his doing) stays with that.
   let home = null; // where it then goes
+  const STAYS = Studio.PINNED.filter((name) => name !== "box");
+  const left = () => home !== null && !Studio.agree(Studio.settings, home.pinned, STAYS);
   function visit() {
     home = Studio.settings;
     Studio.set(home.pinned);
     document.addEventListener("studio-shown", () => {
+      if (home === null) return;
       const { selected, example } = home;
       const back = { ...picked(home), selected, example: example ?? Studio.settings.example };
       Studio.pin();
@@ -92,6 +97,10 @@ const Share = (() => {
 
   let timer = null;
   document.addEventListener("studio", () => {
+    if (left()) {
+      home = null;
+      Studio.set({ pinned: null });
+    }
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(history.state, "", link(home ?? Studio.settings)), REST);
   });

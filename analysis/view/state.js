@@ -5,6 +5,7 @@
 //   example         name of the example picture; null for a picture of one's own
 //   picture         the server's name for the picture it has read; null while it reads one
 //   box             [left, top, side] in pixels of the upright original; null: the centre square
+//   side            pixels of the square as the model sees it
 //   epsilon, k, estimator, policy; target_psnr in dB, null for none
 //   forced_in, forced_out   patches kept or dropped by hand, rising indices
 //   selected        the selected patch, or null
@@ -16,30 +17,32 @@
 //   compare         which of Studio.COMPARISONS the section Compare shows; null: it is closed
 // Studio.set({name: value, …})  the one way to change it. What is not allowed (Studio.LIMITS) is left
 //   out, so that values from an address may be passed as they are. A new `example` clears picture,
-//   box, forced patches and the selected one unless they are given with it.
+//   box, forced patches and the selected one unless they are given with it; a new `side` the patches.
 // Studio.shown      what the page has computed for the settings, or null before the first picture:
 //   { settings, map, found, keep, kept, bits, tokens, pixels }, see patch_view.js; `keep`, `kept`,
 //   `bits` are null where only the server can tell, `pixels` is null until they have come
 // Studio.pinned     a copy of it that Studio.pin() has made, or null
 //
 // DOM events on `document`, sent at once: "studio" after a change, detail {changed: [names]};
-// "studio-shown" when the pixels on screen belong to the settings; "studio-pinned" after a pin.
+// "studio-drawn" when Studio.shown is made anew; "studio-shown" when the pixels on screen belong to the settings; "studio-pinned" after a pin.
 const Studio = (() => {
   const LAYERS = ["picture", "entropy", "kept", "image", "error"];
   const COMPARISONS = ["pin", "policies", "epsilon", "features"];
-  const PINNED = ["example", "box", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
-  const CLEARED = { picture: null, box: null, forced_in: [], forced_out: [], selected: null };
+  const PINNED = ["example", "box", "side", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
+  const PATCHES = { forced_in: [], forced_out: [], selected: null };
+  const CLEARED = { picture: null, box: null, ...PATCHES };
   const within = (value, low, high) => typeof value === "number" && value >= low && value <= high;
   const whole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
-  const place = (value) => whole(value, 0, LIMITS.M - 1);
-  const places = (value) => Array.isArray(value) && value.every(place);
+  const place = (value, side) => whole(value, 0, LIMITS.sides[side] - 1);
+  const places = (value, side) => Array.isArray(value) && value.every((one) => place(one, side));
   const flag = (value) => typeof value === "boolean";
-  const orNull = (test) => (value) => value === null || test(value);
+  const orNull = (test) => (value, side) => value === null || test(value, side);
   const rising = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
-  const ALLOWED = {
+  const ALLOWED = { // tests of a value, with the side that it is for
     example: orNull((value) => LIMITS.examples.includes(value)),
     picture: orNull((value) => typeof value === "string"),
     box: orNull((value) => Array.isArray(value) && value.length === 3 && value.every((v) => whole(v, 0, 1e6))),
+    side: (value) => typeof value === "number" && Object.hasOwn(LIMITS.sides, value),
     epsilon: (value) => within(value, 0, LIMITS.epsilon_max),
     k: (value) => whole(value, 0, LIMITS.k_max),
     estimator: (value) => LIMITS.estimators.includes(value),
@@ -54,7 +57,7 @@ const Studio = (() => {
     opacity: (value) => within(value, 0, 1),
     inspector: flag,
     play: flag,
-    pinned: orNull((value) => value.example !== null && PINNED.every((name) => ALLOWED[name](value[name]))),
+    pinned: orNull((value) => value.example !== null && PINNED.every((name) => ALLOWED[name](value[name], value.side))),
     compare: orNull((value) => COMPARISONS.includes(value)),
   };
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -72,9 +75,11 @@ const Studio = (() => {
     pinned: null,
 
     set(changes) {
+      const side = ALLOWED.side(changes.side) ? changes.side : studio.settings.side;
       let wanted = Object.fromEntries(Object.entries(changes).filter(
-        ([name, value]) => Object.hasOwn(ALLOWED, name) && ALLOWED[name](value),
+        ([name, value]) => Object.hasOwn(ALLOWED, name) && ALLOWED[name](value, side),
       ));
+      if (side !== studio.settings.side) wanted = { ...PATCHES, ...wanted };
       if ("example" in wanted && wanted.example !== studio.settings.example) wanted = { ...CLEARED, ...wanted };
       const next = { ...studio.settings, ...wanted };
       next.forced_in = rising(next.forced_in);

@@ -22,6 +22,8 @@ class BadSetting(ValueError):
 class Settings:
     """The knobs of the tokenizer; `target_psnr` in dB, or None for no lower bound T.
 
+    side: S in pixels; None: the model's image_size.
+
     forced_in and forced_out: patches that are kept or dropped by hand after the policy has chosen.
     """
 
@@ -32,6 +34,7 @@ class Settings:
     target_psnr: float | None = None
     forced_in: tuple[int, ...] = ()
     forced_out: tuple[int, ...] = ()
+    side: int | None = None
 
     @property
     def forced(self) -> bool:
@@ -53,8 +56,13 @@ class Settings:
             low, high = TARGET_PSNR
             if not low <= target <= high:
                 raise BadSetting(f"The target PSNR must lie in {low:g}..{high:g} dB.")
-        forced_in = _places(values.get("forced_in"), config.num_patches)
-        forced_out = _places(values.get("forced_out"), config.num_patches)
+        side = values.get("side")
+        if side is not None:
+            side = parse_side(side, config)
+        M = config.grid_of(side or config.image_size) ** 2
+        forced_in, forced_out = (
+            _places(values.get(name), M) for name in ("forced_in", "forced_out")
+        )
         if set(forced_in) & set(forced_out):
             raise BadSetting("A patch cannot be kept and dropped by hand at once.")
         return cls(
@@ -65,6 +73,7 @@ class Settings:
             target_psnr=target,
             forced_in=forced_in,
             forced_out=forced_out,
+            side=side,
         )
 
 
@@ -91,6 +100,16 @@ def parse_whole(value: object, what: str, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise BadSetting(f"{what} must be a whole number in {low}..{high}.")
     return value
+
+
+def parse_side(value: object, config: TokenizerConfig) -> int:
+    """A side S that the weights take, from an untrusted value. Raises BadSetting."""
+    side = parse_number(value, "The side")
+    if side not in config.sides:
+        steps = f"{config.smallest} to {config.largest} in steps of {config.stride}"
+        only = str(config.image_size) if len(config.sides) == 1 else steps
+        raise BadSetting(f"The side must be {only} pixels.")
+    return int(side)
 
 
 def parse_place(value: object, M: int) -> int:

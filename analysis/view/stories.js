@@ -43,7 +43,7 @@ const STORIES = [
 const find = (selector) => element.querySelector(selector);
 const wanted = STORIES.map(({ settings }) => ({ ...START, ...settings }));
 // What makes a story: looking closer does not leave it.
-const KEYS = ["example", "box", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
+const KEYS = ["example", "box", "side", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
 let told = null; // index of the story on screen
 
 const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;

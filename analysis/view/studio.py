@@ -23,6 +23,7 @@ SCRIPTS = (
     "curve.js",
 )
 SHARED = "Share, courier, Format, Numbers, Selection, Colour, Panels, Curve"
+SIDES = (128, 192, 256)  # pixels
 EPSILON_MAX = 0.95  # of the slider
 
 
@@ -35,7 +36,7 @@ def head(config: TokenizerConfig, examples: list[str]) -> str:
         "defaults": asdict(default_settings(config)),
         "epsilon_max": EPSILON_MAX,
         "k_max": config.k_max,
-        "M": config.num_patches,
+        "sides": {side: config.grid_of(side) ** 2 for side in page_sides(config)},  # M of each
         "estimators": list(ESTIMATORS),
         "policies": list(POLICIES),
         "target_psnr": TARGET_PSNR,
@@ -48,6 +49,11 @@ def head(config: TokenizerConfig, examples: list[str]) -> str:
     )
 
 
+def page_sides(config: TokenizerConfig) -> list[int]:
+    """The sides that the page offers, of those that the weights take, rising."""
+    return sorted({side for side in SIDES if side in config.sides} | {config.image_size})
+
+
 def default_settings(config: TokenizerConfig) -> Settings:
     """What the page begins with."""
-    return Settings(0.05, config.k, config.estimator, "dtf")
+    return Settings(0.05, config.k, config.estimator, "dtf", side=config.image_size)

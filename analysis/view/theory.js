@@ -1,7 +1,7 @@
 // The tab Theory: one reply of the server for the picture of the page at one k holds R at every target
 // and at D_G; α and T follow here from D0 and D_G. See theory.py for the reply.
 const { Panels, Format, courier, LIMITS } = Studio;
-const KEYS = ["picture", "box", "k"];
+const KEYS = ["picture", "box", "side", "k"];
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
 const svg = find("svg.rate");
@@ -57,8 +57,8 @@ const times = (value) => (value >= 100 ? Math.round(value).toLocaleString("en-US
 function verdict(found, gaussian, water) {
   const { capacity, rate } = found;
   const enough = `G alone is already good enough: D_G is no larger than D0, so T = 0 and the patches owe nothing.`;
-  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${LIMITS.M} patch codes carry, so no N can supply it` : `${Format.percent(T / capacity)} of what all M = ${LIMITS.M} patch codes carry`);
-  const perDecibel = (props.pixels / 2) * (Math.log2(10) / 10);
+  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${found.M} patch codes carry, so no N can supply it` : `${Format.percent(T / capacity)} of what all M = ${found.M} patch codes carry`);
+  const perDecibel = (found.values / 2) * (Math.log2(10) / 10);
   if (rate.every((R) => R === 0)) return "This picture is of one colour: σ² = 0, so R(D) = 0 at every D and T = 0.";
   if (gaussian.rate === 0) return "This target is coarser than the picture’s own variance: R(D0) = 0, α is undefined, and T = 0.";
   if (gaussian.T === 0 && water.T === 0) return enough;
@@ -69,7 +69,7 @@ function bars(found, gaussian, water) {
   const rows = [
     ["minimum", "T by Eq. 18", gaussian.T],
     ["water", "T by reverse water-filling", water.T],
-    ["capacity", `M = ${LIMITS.M} codes of ${props.code_bits} bits carry`, found.capacity],
+    ["capacity", `M = ${found.M} codes of ${props.code_bits} bits carry`, found.capacity],
   ];
   const top = Math.max(...rows.map(([, , value]) => value));
   return rows.map(([name, label, value]) => `<span class="label">${label}</span><span class="whole" role="img" aria-label="${label}: ${bits(value)}"><i class="${name}" style="width:${(100 * value) / top}%"></i></span><span class="number">${bits(value)}</span>`).join("");

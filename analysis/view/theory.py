@@ -45,7 +45,6 @@ def build(engine: Engine, stage: Stage, examples: list[Path], folder: Path) -> N
         "theory_plot.js",
         targets=TARGETS,
         target=config.target_psnr,
-        pixels=3 * config.image_size**2,
         code_bits=code_bits(config.codebook_size),
     )
     asks(view, "theory", engine, stage.session, Rates(engine).serve)
@@ -73,6 +72,8 @@ class Rates:
         one = found[0]
         return {
             "pixels": rgb_base64(square.x),
+            "values": square.x.numel(),
+            "M": self.engine.grid(square) ** 2,
             "k": k,
             "rate": [d.rate for d in found],
             "water": [d.water for d in found],

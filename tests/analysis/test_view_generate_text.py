@@ -13,6 +13,7 @@ from analysis.recipes import COMMANDS
 from analysis.results import save
 from analysis.view import generate, generate_text
 from analysis.view.engine import Engine
+from tatok import TaTok
 from tatok.sampling import SamplingOptions
 
 
@@ -32,7 +33,17 @@ def test_without_weights_the_tab_says_how_to_train(tmp_path, model):
 
 def test_weights_of_another_tokenizer_are_named_so(tmp_path, model):
     random_generator(random_model(seed=1)).save_pretrained(tmp_path)
+    random_model(seed=2).save_pretrained(tmp_path)
     assert "belong to another tokenizer" in tab_text(tmp_path, model)
+
+
+def test_a_generator_comes_with_its_own_tokenizer(tmp_path, model):
+    own = random_model(seed=1)
+    own.save_pretrained(tmp_path)
+    random_generator(TaTok.from_pretrained(tmp_path)).save_pretrained(tmp_path)
+    text = tab_text(tmp_path, model)
+    assert TaTok.from_pretrained(tmp_path).fingerprint in text and model.fingerprint not in text
+    assert "squares of 32 pixels" in text
 
 
 def test_measured_numbers_are_told_with_their_ceiling(tmp_path, model):

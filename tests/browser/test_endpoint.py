@@ -32,7 +32,7 @@ def test_only_what_is_meant_to_be_is_public(client):
 
 @pytest.mark.parametrize("policy", ["dtf", "random"])
 def test_same_numbers_as_python(client, policy):
-    engine = Engine(TaTok.from_pretrained(ASSETS / "demo"))
+    engine = Engine(TaTok.from_pretrained(ASSETS / "anygrid"))
     settings = Settings(0.2, 8, "gaussian", policy)
     result = engine.tokenize(engine.square(str(PICTURE), None), settings)
     path, numbers = call(client, policy=policy)

@@ -80,9 +80,11 @@ def test_a_click_selects_in_every_view_and_so_does_the_curve(tab, engine):
     box = curve.bounding_box()
     width = box["width"] - 44 - 20
     tab.mouse.click(box["x"] + 44 + width * (100 - 0.5) / M, box["y"] + 180)
-    assert state(tab)["selected"] == order[99]
-    expect(tab.locator(READOUT)).to_contain_text(f"rank 100 of {M}")
-    expect(tab.locator("#inspector summary")).to_contain_text(f"row {order[99] // grid + 1}, ")
+    place = state(tab)["selected"]  # patches lie closer than pixels
+    rank = order.index(place) + 1
+    assert abs(rank - 100) <= M / width
+    expect(tab.locator(READOUT)).to_contain_text(f"rank {rank} of {M}")
+    expect(tab.locator("#inspector summary")).to_contain_text(f"row {place // grid + 1}, ")
     put(tab, selected=11)  # from outside
     expect(tab.locator(READOUT)).to_contain_text("row 1, column 12")
 

@@ -14,6 +14,7 @@ from analysis.view.files import source
 from analysis.view.patch_view import map_reply
 from analysis.view.state import Settings
 from tatok import filtering
+from tatok.entropy import predicted_loss
 from tatok.images import to_pil
 from tatok.tokens import place_bits
 
@@ -126,6 +127,17 @@ RUN_OUTCOME = """
   return [found.kept, found.tokens, found.bits?.total ?? null, found.keep?.join("") ?? null];
 }
 """
+RUN_LOSS = "([entropy, error, keep]) => Selection.loss({ entropy, error }, keep)"
+
+
+def test_the_predicted_loss_is_that_of_python(script):
+    rng = np.random.default_rng(3)
+    H, keep, error = rng.random((1, 64)), rng.random((1, 64)) < 0.5, 7.5
+    expected = predicted_loss(*map(torch.from_numpy, (H, keep)), torch.tensor([error]))
+    found = script.evaluate(RUN_LOSS, [H[0].tolist(), error, keep[0].tolist()])
+    assert found == pytest.approx(expected.item(), rel=1e-9)
+    assert script.evaluate(RUN_LOSS, [H[0].tolist(), error, [True] * 64]) == 0
+    assert script.evaluate(RUN_LOSS, [H[0].tolist(), None, keep[0].tolist()]) is None
 
 
 @pytest.mark.parametrize("layout", ["grid", "sequence"])

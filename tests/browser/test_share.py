@@ -161,6 +161,17 @@ def test_the_pinned_setting_travels(open_page):
     assert parameters(page)["x"] == "cat"
 
 
+def test_whoever_chooses_another_picture_before_a_pinned_one_shows_pins_nothing(open_page):
+    page = open_page(f"/?x=cat&{urlencode({'pin': 'x=coffee&eps=0.3'})}")
+    page.set_default_timeout(SLOW)
+    page.wait_for_function("() => window.Studio?.settings.example === 'coffee'")
+    put(page, example="dahlia")
+    settled(page)
+    expect(stat(page, "psnr")).to_contain_text("dB", timeout=SLOW)
+    assert (state(page)["example"], state(page)["pinned"]) == ("dahlia", None)
+    assert page.evaluate("Studio.pinned") is None
+
+
 @pytest.mark.parametrize("pin", ["", "eps=0.3", "x=nobody", "x=cat&eps=9", "x=cat&in=1-x", "x"])
 def test_a_pin_that_is_not_allowed_is_ignored_alone(open_page, engine, pin):
     page = settled(open_page(f"/?k=7&{urlencode({'pin': pin})}"))
@@ -217,7 +228,7 @@ def test_what_is_saved_is_what_is_shown(tab, engine):
     result = engine.tokenize(square, settings)
     expect(stat(tab, "psnr")).to_have_text(f"{result.statistics.psnr:.2f} dB", timeout=SLOW)
     name, data = download(tab, "tatok")
-    assert name == f"tatok-{PICTURES[0].stem}-k16-eps0.3-rate-dtf.tatok"
+    assert name == f"tatok-{PICTURES[0].stem}-256px-k16-eps0.3-rate-dtf.tatok"
     tokens = tokenfile.unpack(data, engine.model)
     assert tokens.patch_codes.tolist() == result.tokens.patch_codes.tolist()
     assert tokens.global_codes.tolist() == result.tokens.global_codes.tolist()
@@ -229,7 +240,7 @@ def test_what_is_saved_is_what_is_shown(tab, engine):
     codes = engine.quantize(square, 16).patch_codes[0].tolist()
     assert len(rows) == len(H)
     for i, row in enumerate(rows):
-        assert (int(row["row"]), int(row["column"])) == (i // 16 + 1, i % 16 + 1)
+        assert (int(row["row"]), int(row["column"])) == (i // 32 + 1, i % 32 + 1)
         assert float(row["H (bits)"]) == float(H[i])
         assert int(row["rank"]) == order.index(i) + 1
         assert float(row["share"]) == pytest.approx(float(H[i] / H.sum()))
@@ -264,21 +275,21 @@ def test_the_figure_holds_the_panels(tab):
     assert figure.width == 2 * (2 * 24 + 5 * 240 + 4 * 16)
     for index, name in ((0, "picture"), (3, "image"), (4, "error")):
         panel = tab.locator(f'#patch-view [data-panel="{name}"]')
-        # each of the panel's 128 pixels is 3.75 wide here
-        for x, y in ((20, 30), (64, 64), (100, 90)):
+        # each of the panel's 256 pixels is 1.875 wide here
+        for x, y in ((40, 60), (128, 128), (200, 180)):
             seen = panel.evaluate(
                 "(c, [x, y]) => Array.from(c.getContext('2d').getImageData(x, y, 1, 1).data)",
                 [x, y],
             )
-            left = 2 * (24 + index * 256) + round((x + 0.5) * 3.75)
-            drawn = figure.getpixel((left, 2 * 42 + round((y + 0.5) * 3.75)))
+            left = 2 * (24 + index * 256) + round((x + 0.5) * 1.875)
+            drawn = figure.getpixel((left, 2 * 42 + round((y + 0.5) * 1.875)))
             assert drawn == tuple(seen[:3]), name
     put(tab, mode="blend", base="picture", overlay="image", opacity=0)
     _, data = download(tab, "png")
     blended = Image.open(io.BytesIO(data)).convert("RGB")
     seen = tab.locator('#patch-view [data-panel="picture"]').evaluate(
-        "(c) => Array.from(c.getContext('2d').getImageData(64, 64, 1, 1).data)"
+        "(c) => Array.from(c.getContext('2d').getImageData(128, 128, 1, 1).data)"
     )
-    assert blended.getpixel((2 * 24 + round(64.5 * 7.5), 2 * 42 + round(64.5 * 7.5))) == tuple(
+    assert blended.getpixel((2 * 24 + round(128.5 * 3.75), 2 * 42 + round(128.5 * 3.75))) == tuple(
         seen[:3]
     )

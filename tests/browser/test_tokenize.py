@@ -10,13 +10,17 @@ from browser.tokenize_tab import (
     default_settings,
     expected,
     figures,
+    picture,
     put,
     set_slider,
+    settled,
     stat,
     state,
 )
 from PIL import Image
 from playwright.sync_api import expect
+
+from tatok.entropy import patch_errors, predicted_loss
 
 
 def test_the_page_shows_what_python_computes(tab, engine):
@@ -177,8 +181,9 @@ def test_all_of_it_set_from_outside_at_once(tab, engine):
         "target_psnr": [1, "20"],
         "example": ["../secret", 3],
         "box": [[1, 2], ["a", 0, 8], 5],
-        "forced_in": [[256], [-1], "3", [1.5]],
-        "selected": [256, "1"],
+        "side": [64, 200, "128", None],
+        "forced_in": [[1024], [-1], "3", [1.5]],
+        "selected": [1024, "1"],
         "mode": ["other"],
         "opacity": [2],
         "inspector": ["yes"],
@@ -203,3 +208,33 @@ def test_phone_has_no_sideways_scroll(open_page, path):
     put(page, mode="side", selected=None)
     page.locator('#patch-view [data-panel="kept"]').tap()
     expect(page.locator('#patch-view [data-text="readout"]')).to_contain_text("rank")
+
+
+def test_the_side_makes_another_grid(tab, engine):
+    """One control, part of the address; patches that were forced are of the old grid."""
+    path = picture("coffee")
+    put(tab, example="coffee", forced_in=[3])
+    choose(tab, "side", "128 px")
+    settings = default_settings(engine, side=128)
+    assert figures(tab) == expected(engine, settings, path)
+    assert stat(tab, "ratio").is_visible() and state(tab)["forced_in"] == []
+    text = tab.locator('#patch-view [data-text="size"]').inner_text()
+    assert text == "128 × 128 pixels, 16 × 16 patches"
+    tab.wait_for_function("() => location.search.includes('side=128')")
+    tab.reload()
+    assert figures(tab) == expected(engine, settings, path)
+
+
+def test_the_loss_of_gain_is_predicted_beside_epsilon(tab, engine):
+    predicted = tab.locator("#controls .predicted")
+    put(tab, estimator="code")
+    settled(tab)
+    assert predicted.inner_text() == ""
+    put(tab, estimator="gain", epsilon=0.1)
+    settled(tab)
+    square = engine.square(str(PICTURES[0]), None)
+    s = engine.select(square, default_settings(engine, estimator="gain", epsilon=0.1))
+    every = engine.decode(square, 16, engine.quantize(square, 16).patch_codes)
+    error = patch_errors(square.x, every, engine.model.config).sum(dim=1)
+    loss = float(predicted_loss(s.entropy, s.keep, error))
+    assert predicted.inner_text() == f"Predicted: −{loss:.2f} dB against all patches"

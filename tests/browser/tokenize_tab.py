@@ -21,7 +21,7 @@ def picture(name: str) -> Path:
 
 def weights_engine() -> Engine:
     """The engine with the weights that the page shows."""
-    return Engine(TaTok.from_pretrained(ASSETS / "demo"))
+    return Engine(TaTok.from_pretrained(ASSETS / "anygrid"))
 
 
 def settled(page):
@@ -67,11 +67,11 @@ def figures(tab) -> dict:
 def default_settings(engine: Engine, **changes) -> Settings:
     config = engine.model.config
     values = {"epsilon": 0.05, "k": config.k, "estimator": config.estimator, "policy": "dtf"}
-    return Settings(**values | changes)
+    return Settings(**values | {"side": config.image_size} | changes)
 
 
 def expected(engine: Engine, settings: Settings, path: Path = PICTURES[0]) -> dict:
-    s = engine.tokenize(engine.square(str(path), None), settings).statistics
+    s = engine.tokenize(engine.square(str(path), None, settings.side), settings).statistics
     return {
         "kept": str(s.kept),
         "tokens": str(s.tokens),
