@@ -220,7 +220,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     """What `reconstruct` and `encode` share."""
     parser.add_argument("picture", type=Path)
     parser.add_argument("--side", type=int, help="pixels (default: the checkpoint's image_size)")
-    parser.add_argument("--epsilon", type=float, default=0.05, help="information loss rate")
+    parser.add_argument("--epsilon", type=float, help="loss rate (default: the checkpoint's)")
     parser.add_argument("-k", type=int, help="global tokens (default: the checkpoint's)")
     parser.add_argument("--estimator", choices=ESTIMATORS, help="default: the checkpoint's")
     parser.add_argument("--policy", choices=POLICIES, default="dtf")

@@ -21,6 +21,15 @@ def check_widths(dim: int, heads: int, head_dim: int) -> None:
         )
 
 
+EPSILON = 0.05  # the paper's, where nobody and no weights name another
+
+
+def check_epsilon(epsilon: float) -> None:
+    """ValueError unless the information loss rate lies in [0, 1)."""
+    if not 0 <= epsilon < 1:
+        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon}.")
+
+
 def check_positive(config: object, *names: str) -> None:
     """ValueError where a field of that name is not above 0."""
     for name in names:
@@ -59,6 +68,7 @@ class TokenizerConfig:
     layout: Layout = "grid"
     predictive: bool = False  # patch codes are of what G does not predict (needs layout `grid`)
     estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
+    epsilon: float = EPSILON  # information loss rate when the caller names none
     target_psnr: float = 20.0  # dB; sets D0 of the `rate` estimator
     min_side: int | None = None  # smallest and largest side of a picture; None: image_size
     max_side: int | None = None
@@ -68,6 +78,7 @@ class TokenizerConfig:
             raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
         if self.estimator not in ESTIMATOR_NAMES:
             raise ValueError(f"estimator must be one of {', '.join(ESTIMATOR_NAMES)}.")
+        check_epsilon(self.epsilon)
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
         check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio", "decoder_blocks")
         if self.predictive and self.layout != "grid":
@@ -103,7 +114,7 @@ class TokenizerConfig:
     @property
     def open_fields(self) -> dict[str, object]:
         """The fields that weights can change: see `TaTok.reshaped`."""
-        names = "image_size min_side max_side decoder_depth estimator target_psnr"
+        names = "image_size min_side max_side decoder_depth estimator epsilon target_psnr"
         return {name: getattr(self, name) for name in names.split()}
 
     @property

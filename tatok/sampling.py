@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, Logits, pack, unpack
+from tatok.config import EPSILON, check_epsilon
 from tatok.data import seeded
 from tatok.tokens import Tokens
 
@@ -57,7 +58,7 @@ class SamplingOptions:
     top_p: float = 1.0
     guidance: float = 8.0
     guidance_schedule: str = "linear"
-    epsilon: float = 0.05  # length by DTF, unless a count is given
+    epsilon: float = EPSILON  # length by DTF, unless a count is given
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,8 +76,7 @@ class SamplingOptions:
             raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}.")
         if not math.isfinite(self.guidance):
             raise ValueError("guidance must be a number.")
-        if not 0 <= self.epsilon < 1:
-            raise ValueError(f"epsilon must lie in [0, 1), not {self.epsilon}.")
+        check_epsilon(self.epsilon)
 
 
 @dataclass(frozen=True)

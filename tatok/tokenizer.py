@@ -135,7 +135,7 @@ class TaTok(Pretrained):
     def select(
         self,
         encoding: Encoding,
-        epsilon: float = 0.05,
+        epsilon: float | None = None,
         estimator: str | None = None,
         policy: str = "dtf",
         count: int | Tensor | None = None,
@@ -144,6 +144,8 @@ class TaTok(Pretrained):
         correction: Correction | None = None,
     ) -> Selection:
         """Which patches to keep: N by Eq. 6 (or `count`, 0..M), which ones by `policy`.
+
+        epsilon and estimator: where None, those of the configuration.
 
         Every policy uses the N that DTF gives unless `count` (a number, or (B,)) fixes it.
         `target_psnr` in dB sets D0, and with it T. `generator` draws policy "random" (default: a
@@ -182,13 +184,14 @@ class TaTok(Pretrained):
         self,
         encoding: Encoding,
         evidence: Evidence,
-        epsilon: float = 0.05,
+        epsilon: float | None = None,
         policy: str = "dtf",
         count: int | Tensor | None = None,
         generator: torch.Generator | None = None,
         correction: Correction | None = None,
     ) -> Selection:
         """The rest of `select`: Alg. 1 on what was measured, and the policy's choice of places."""
+        epsilon = self.config.epsilon if epsilon is None else epsilon
         H, T, rank = evidence.entropy, evidence.minimum, evidence.rank
         if correction is not None:
             H = rank = correction(H)

@@ -38,7 +38,7 @@ def build(engine: Engine) -> None:
     with gr.Group(visible=False):
         inputs = [
             upload_field(label="picture"),
-            gr.Number(0.05, label="epsilon"),
+            gr.Number(config.epsilon, label="epsilon"),
             gr.Number(config.k, label="k"),
             gr.Textbox(config.estimator, label="estimator"),
             gr.Textbox("dtf", label="policy"),

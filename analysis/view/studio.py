@@ -56,4 +56,4 @@ def page_sides(config: TokenizerConfig) -> list[int]:
 
 def default_settings(config: TokenizerConfig) -> Settings:
     """What the page begins with."""
-    return Settings(0.05, config.k, config.estimator, "dtf", side=config.image_size)
+    return Settings(config.epsilon, config.k, config.estimator, "dtf", side=config.image_size)

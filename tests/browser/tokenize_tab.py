@@ -66,7 +66,8 @@ def figures(tab) -> dict:
 
 def default_settings(engine: Engine, **changes) -> Settings:
     config = engine.model.config
-    values = {"epsilon": 0.05, "k": config.k, "estimator": config.estimator, "policy": "dtf"}
+    values = {"epsilon": config.epsilon, "k": config.k, "estimator": config.estimator}
+    values["policy"] = "dtf"
     return Settings(**values | {"side": config.image_size} | changes)
 
 
