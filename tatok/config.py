@@ -180,7 +180,21 @@ SIZES: dict[str, TokenizerConfig] = {
     "paper": TokenizerConfig(
         image_size=336, patch_size=16, dim=768, heads=12, mlp_ratio=4.0, k_max=16, predictor_dim=256
     ),
-    "demo": TokenizerConfig(),
+    "base": TokenizerConfig(
+        image_size=256,
+        dim=384,
+        depth=6,
+        heads=6,
+        mlp_ratio=3.0,
+        predictor_dim=192,
+        estimator="gain",
+        epsilon=0.125,
+        min_side=64,
+        max_side=256,
+    ),
+    "demo": TokenizerConfig(
+        image_size=256, decoder_depth=5, estimator="gain", epsilon=0.125, min_side=64, max_side=256
+    ),
 }
 
 

@@ -29,6 +29,7 @@ class MaskGIT(Pretrained):
     """The generator: `sample` draws pictures' tokens, `tatok.sampling.fill` completes some."""
 
     stem = "generator"
+    largest_file = 24_000_000
     config_type = GeneratorConfig
 
     def __init__(self, config: GeneratorConfig) -> None:

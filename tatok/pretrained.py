@@ -7,13 +7,19 @@ import hashlib
 import json
 import logging
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import (
+    ModelHubMixin,
+    hf_hub_download,
+    split_torch_state_dict_into_shards,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from tatok.config import from_dict
 
@@ -28,10 +34,12 @@ class Pretrained(nn.Module, ModelHubMixin):
     """`from_pretrained`, `save_pretrained`, `push_to_hub`; safetensors only; two to a folder.
 
     A subclass names its files (`stem`) and its configuration (`config_type`), takes the
-    configuration as the only constructor argument and keeps it as `self.config`.
+    configuration as the only constructor argument and keeps it as `self.config`. Weights that are
+    larger than `largest_file` bytes are several files and an index, as the Hub has them.
     """
 
     stem: ClassVar[str]
+    largest_file: ClassVar[int] = 15_000_000
     config_type: ClassVar[type]
 
     @property
@@ -63,14 +71,22 @@ class Pretrained(nn.Module, ModelHubMixin):
             name: (value.half() if value.is_floating_point() else value).contiguous()
             for name, value in self.state_dict().items()
         }
+        split = split_torch_state_dict_into_shards(
+            state,
+            filename_pattern=f"{self.stem}{{suffix}}.safetensors",
+            max_shard_size=self.largest_file,
+        )
+        for file, names in split.filename_to_tensors.items():
+            part = {name: state[name] for name in names}
+            _replace(folder / file, lambda path, part=part: save_file(part, path))
+        index = folder / _index(self.stem)
+        if split.is_sharded:
+            _replace(index, _writes({"weight_map": split.tensor_to_filename}))
+            (folder / f"{self.stem}.safetensors").unlink(missing_ok=True)  # of smaller weights
+        else:
+            index.unlink(missing_ok=True)
         meta = {"config": dataclasses.asdict(self.config), "training": extra or {}}
-        for suffix, write in (
-            (".safetensors", lambda path: save_file(state, path)),
-            (".json", lambda path: path.write_text(json.dumps(meta, indent=1) + "\n")),
-        ):
-            partial = folder / f".{self.stem}{suffix}.partial"
-            write(partial)
-            os.replace(partial, folder / f"{self.stem}{suffix}")
+        _replace(folder / f"{self.stem}.json", _writes(meta))
 
     @classmethod
     def from_pretrained(
@@ -78,21 +94,22 @@ class Pretrained(nn.Module, ModelHubMixin):
     ) -> Pretrained:
         """Load from a folder or a Hub id. Raises BadCheckpoint with one sentence otherwise."""
         meta = _read_meta(_locate(folder_or_id, f"{cls.stem}.json", revision))
-        weights = _locate(folder_or_id, f"{cls.stem}.safetensors", revision)
+        files = _weight_files(folder_or_id, cls.stem, revision)
         try:
             model = cls(from_dict(cls.config_type, meta["config"]))
+            state: dict[str, Tensor] = {}
+            for file in files:
+                state |= load_file(file)
             model.load_state_dict(
-                {
-                    n: t.float() if t.is_floating_point() else t
-                    for n, t in load_file(weights).items()
-                }
+                {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
             )
         except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
             raise BadCheckpoint(
-                f"{Path(weights).name} does not fit its configuration: {str(error).splitlines()[0]}"
+                f"{cls.stem}.safetensors does not fit its configuration: "
+                f"{str(error).splitlines()[0]}"
             ) from error
         if (meta.get("training") or {}).get("live") is False:
-            log.warning("%s was saved before its codebooks were made: they are random.", weights)
+            log.warning("%s was saved before its codebooks were made: they are random.", files[0])
         return model.eval()
 
     @classmethod
@@ -106,6 +123,41 @@ class Pretrained(nn.Module, ModelHubMixin):
     def training_record(cls, folder: str | Path) -> dict:
         """What `save_pretrained` was given as `extra`."""
         return _read_meta(_locate(folder, f"{cls.stem}.json", None)).get("training") or {}
+
+
+def _index(stem: str) -> str:
+    return f"{stem}.safetensors.index.json"
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file so that it is whole or not there."""
+    partial = path.with_name(f".{path.name}.partial")
+    write(partial)
+    os.replace(partial, path)
+
+
+def _writes(value: dict) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def _weight_files(folder_or_id: str | Path, stem: str, revision: str | None) -> list[str]:
+    """The files that hold the weights: one, or those that an index names."""
+    try:
+        return [_locate(folder_or_id, f"{stem}.safetensors", revision)]
+    except BadCheckpoint:
+        try:
+            index = _locate(folder_or_id, _index(stem), revision)
+        except BadCheckpoint:
+            index = None
+        if index is None:
+            raise
+    try:
+        names = sorted(set(json.loads(Path(index).read_text())["weight_map"].values()))
+        if not all(re.fullmatch(rf"{stem}-\d+-of-\d+\.safetensors", name) for name in names):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{_index(stem)} is not an index of weights.") from error
+    return [_locate(folder_or_id, name, revision) for name in names]
 
 
 def _locate(folder_or_id: str | Path, name: str, revision: str | None) -> str:

@@ -7,6 +7,7 @@ import torch
 from conftest import pictures, random_model
 
 from tatok import BadCheckpoint, MaskGIT, TaTok
+from tatok.config import SIZES
 
 
 def test_save_and_load(tmp_path):
@@ -59,6 +60,36 @@ def test_damage_is_one_sentence(tmp_path, name, change):
     with pytest.raises(BadCheckpoint) as error:
         TaTok.from_pretrained(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_large_weights_are_several_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(TaTok, "largest_file", 100_000)
+    model = random_model()
+    model.save_pretrained(tmp_path)
+    parts = sorted(tmp_path.glob("tokenizer-*-of-*.safetensors"))
+    assert len(parts) > 2 and not (tmp_path / "tokenizer.safetensors").exists()
+    assert all(path.stat().st_size < 110_000 for path in parts)
+    assert TaTok.from_pretrained(tmp_path).fingerprint == model.fingerprint
+    index = tmp_path / "tokenizer.safetensors.index.json"
+    text = index.read_text()
+    for wrong in (text.replace(parts[0].name, "../x.safetensors"), "[]", "{", '{"weight_map": 3}'):
+        index.write_text(wrong)
+        with pytest.raises(BadCheckpoint, match="not an index"):
+            TaTok.from_pretrained(tmp_path)
+    index.write_text(text)
+    parts[1].unlink()
+    with pytest.raises(BadCheckpoint, match=parts[1].name):
+        TaTok.from_pretrained(tmp_path)
+    monkeypatch.undo()
+    model.save_pretrained(tmp_path)  # as one file again
+    assert not index.exists() and TaTok.from_pretrained(tmp_path).fingerprint == model.fingerprint
+
+
+def test_the_size_base_is_as_large_as_it_says():
+    with torch.device("meta"):
+        model = TaTok(SIZES["base"])
+    assert 18e6 < sum(p.numel() for p in model.parameters()) < 24e6
+    assert 2 * sum(t.numel() for t in model.state_dict().values()) < 48e6
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch):

@@ -221,7 +221,7 @@ def test_overlap_and_sides(size, overlap, grid):
 
 
 def test_named_sizes():
-    assert SIZES["paper"].num_patches == 441 and SIZES["demo"].num_patches == 256
+    assert SIZES["paper"].num_patches == 441 and SIZES["demo"].num_patches == 1024
     assert TokenizerConfig(image_size=64).num_patches == 64
     with pytest.raises(ValueError, match="multiple"):
         TokenizerConfig(image_size=100)
