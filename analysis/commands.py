@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from analysis import claims, codecs, experiments, results, speed
+from analysis import claims, codecs, experiments, results, sides, speed
 from analysis.claim_list import CLAIMS
 from analysis.evaluate import BadData
 from analysis.experiments import Pictures, choose
@@ -68,6 +68,20 @@ def run_codecs(args: argparse.Namespace, argv: Sequence[str]) -> None:
     made = codecs.measure(inputs.model, inputs.pictures, lite0, origin)
     results.save(made, results.path_of("codecs", args.out))
     print(codecs.markdown(made))
+
+
+def run_sides(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """N against the side of the same pictures, and what ε costs by estimator."""
+    if args.data is None:
+        raise BadData(NO_DATA)
+    results.check_writable(args.out)
+    model = TaTok.from_pretrained(args.weights).to(_device())
+    paths, data = sides.large_pictures(args.data, args.n, sides.sides_of(model.config)[-1])
+    record = TaTok.training_record(args.weights)
+    origin = provenance(model, record, data, args.seed, "none", argv)
+    made = sides.measure(model, paths, origin, args.seed)
+    results.save(made, results.path_of("sides", args.out))
+    print(sides.markdown(made))
 
 
 def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -136,6 +150,9 @@ def add(verbs) -> None:
         "--work", type=Path, default=Path(".cache/run"), help="folder that a stopped run goes on in"
     )
     measures(verb("codecs", run_codecs, "TaTok against JPEG, WebP and AVIF"), 500)
+    made = verb("sides", run_sides, "N against the side of a picture, and over ε")
+    measures(made, 100)
+    made.set_defaults(weights=str(ROOT / "assets/anygrid"))
     made = verb("speed", run_speed, "cost of a generated picture by the number of its tokens")
     made.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
     made.add_argument("--batch", type=int, default=1)

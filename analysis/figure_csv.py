@@ -8,14 +8,15 @@ from collections.abc import Iterable
 
 from analysis.codecs import Codecs
 from analysis.results import Estimate, Experiment
+from analysis.sides import Sides
 
 
-def to_csv(result: Experiment | Codecs) -> str:
+def to_csv(result: Experiment | Codecs | Sides) -> str:
     """Every number of the file but the replicates; the first line, a comment, says how it came."""
     out = io.StringIO()
     out.write(f"# {result.provenance.line()}\n")
-    rows = _codec_rows(result) if isinstance(result, Codecs) else _experiment_rows(result)
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    rows = {Codecs: _codec_rows, Sides: _side_rows}.get(type(result), _experiment_rows)
+    csv.writer(out, lineterminator="\n").writerows(rows(result))
     return out.getvalue()
 
 
@@ -36,6 +37,14 @@ def _codec_rows(result: Codecs) -> Iterable[list]:
     for p in result.points:
         numbers = _numbers(p.file_bytes, p.payload_bytes, p.psnr, p.distance)
         yield [p.coder, p.knob, p.side, *numbers]
+
+
+def _side_rows(result: Sides) -> Iterable[list]:
+    measured = ("N", "N / M", "bits", "PSNR, dB", "loss, dB")
+    yield ["estimator", "ε", "side, px", "M", *_bounds(measured), "largest loss, dB"]
+    for p in result.points:
+        numbers = _numbers(p.count, p.share, p.bits, p.psnr, p.loss)
+        yield [p.estimator, p.epsilon, p.side, p.patches, *numbers, p.worst]
 
 
 def _bounds(labels: Iterable[str]) -> list[str]:

@@ -1,40 +1,30 @@
-"""Result files as plotly figures. Pure: reads no file and knows nothing of Gradio.
-
-Only what plotly.js 3.3 knows is used, since that is what Gradio 6 brings along. Backgrounds are
-transparent; the page gives the text its colour.
-"""
+"""Result files as plotly figures. Pure: reads no file and knows nothing of Gradio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import wrap
 
 import plotly.graph_objects as go
 
 from analysis import paper
 from analysis.codecs import DISTANCE, MEASURES, SIZES, TATOK, CodecPoint, Codecs, hulls
+from analysis.figure_base import COLOURS, GREY, bars, blank, faint, legend, marked, padded, span
 from analysis.results import Estimate, Experiment, Point, Series, shown
+from analysis.sides import ESTIMATORS, SidePoint, Sides
 
-COLOURS = ("#2b7bba", "#2a9d5c", "#a35fb5", "#b8860b", "#c2477f")
-GREY = "#868686"  # of the paper
-MARK = "#d9480f"  # of the setting on the tab Tokenize
-CLEAR = "rgba(0,0,0,0)"
-GRID = "rgba(128,128,128,0.22)"
 OWN, RATE = "own", "bits_per_pixel"  # axes of an experiment: the one it is made for, and the rate
 BYTES = [round(10**e * d) for e in range(1, 6) for d in (1, 2, 5)]  # where an axis has labels
-LETTERS = 46  # of a line in the legend: as many as a phone shows
-LEGEND = {  # at the bottom, in room of its own
-    "orientation": "h",
-    "xref": "container",
-    "x": 0,
-    "yref": "container",
-    "y": 0,
-    "yanchor": "bottom",
-    "tracegroupgap": 0,
+EPSILON = "epsilon"
+SIDE_MEASURES = {  # by key: what it is called, and its decimals
+    "count": ("N", 1),
+    "share": ("N / M", 3),
+    "bits": ("bits", 0),
+    "psnr": ("PSNR, dB", 2),
+    "loss": ("loss of PSNR against all patches, dB", 2),
 }
 POLICIES = "fig5"  # the id of the experiment whose x counts policies
 
-Result = Experiment | Codecs
+Result = Experiment | Codecs | Sides
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,8 @@ def measures(result: Result) -> tuple[Choice, ...]:
     """What can stand on the y-axis, the default first."""
     if isinstance(result, Codecs):
         return Choice("PSNR", "PSNR, dB"), Choice(DISTANCE, result.distance_label)
+    if isinstance(result, Sides):
+        return tuple(Choice(key, label) for key, (label, _) in SIDE_MEASURES.items())
     return (
         Choice("fd", result.fd_label),
         Choice("psnr", "PSNR, dB"),
@@ -73,6 +65,11 @@ def axes(result: Result) -> tuple[Choice, ...]:
     """What can stand on the x-axis, the default first."""
     if isinstance(result, Codecs):
         return Choice("file", "bytes of the whole file"), Choice("payload", "bytes of the payload")
+    if isinstance(result, Sides):
+        over_epsilon = f"information loss rate ε, at {result.largest} px"
+        return Choice("side", f"side in pixels, ε = {result.epsilon}"), Choice(
+            EPSILON, over_epsilon
+        )
     own = Choice(OWN, result.x)
     return (own,) if result.id == POLICIES else (own, Choice(RATE, "bits per pixel"))
 
@@ -83,6 +80,8 @@ def draw(result: Result, measure: str, axis: str) -> Drawing:
     x = _label(axes(result), axis)
     if isinstance(result, Codecs):
         return Drawing(_codecs(result, measure, axis, x, y), axis)
+    if isinstance(result, Sides):
+        return Drawing(_sides(result, measure, axis, x, y), axis)
     if result.id == POLICIES:
         return Drawing(_policies(result, measure, x, y), "policy")
     marks = {"fig3": "k", "fig4": "removed", "epsilon": "epsilon"}
@@ -94,13 +93,13 @@ def draw(result: Result, measure: str, axis: str) -> Drawing:
 
 
 def _curves(result: Experiment, measure: str, axis: str, x: str, y: str) -> go.Figure:
-    figure = _figure(x, y)
+    figure = blank(x, y)
     for colour, series in zip(COLOURS, result.series, strict=False):
         xs = [point.bits_per_pixel if axis == RATE else point.x for point in series.points]
         _curve(figure, series, xs, measure, (x, y), colour)
     if axis == OWN and measure == "fd" and result.id in paper.OVERLAYS:
         _overlay(figure, paper.OVERLAYS[result.id], result)
-    return _marked(figure)
+    return marked(figure)
 
 
 def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -> None:
@@ -115,7 +114,7 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
             y=[estimates[i].high for i in order] + [estimates[i].low for i in reversed(order)],
             mode="lines",
             fill="toself",
-            fillcolor=_faint(colour),
+            fillcolor=faint(colour),
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
@@ -125,10 +124,10 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
         x=xs,
         y=[e.value for e in estimates],
         mode="lines+markers" if len(xs) > 1 else "markers",
-        name=_legend(series.name),
+        name=legend(series.name),
         line={"color": colour, "width": 2},
         marker={"color": colour, "size": 7},
-        error_y=_bars(estimates, colour) if len(xs) == 1 else None,
+        error_y=bars(estimates, colour) if len(xs) == 1 else None,
         text=[
             _told(series.name, point, names, x, measure)
             for point, x in zip(series.points, xs, strict=True)
@@ -140,7 +139,7 @@ def _curve(figure, series: Series, xs: list, measure: str, names, colour: str) -
 
 def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
     """Fig. 5: a place on the x-axis for each policy, side by side what the series have there."""
-    figure = _figure(x, y)
+    figure = blank(x, y)
     figure.update_layout(scattermode="group", scattergap=0.35, height=560)  # long labels
     names = list(dict.fromkeys(p.setting.label for s in result.series for p in s.points))
     every: list[Estimate] = []
@@ -152,9 +151,9 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
             x=labels,
             y=[e.value for e in estimates],
             mode="markers",
-            name=_legend(series.name),
+            name=legend(series.name),
             marker={"color": colour, "size": 8},
-            error_y=_bars(estimates, colour),
+            error_y=bars(estimates, colour),
             offsetgroup=series.name,
             text=[
                 _told(series.name, p, (x, y), label, measure)
@@ -163,10 +162,10 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_xaxes(categoryorder="array", categoryarray=names, range=[-0.6, len(names) - 0.4])
-    figure.update_yaxes(range=_span([v for e in every for v in (e.value, e.low, e.high)]))
+    figure.update_yaxes(range=span([v for e in every for v in (e.value, e.low, e.high)]))
     if measure == "fd":
         _overlay(figure, paper.OVERLAYS[POLICIES], result)
-    return _marked(figure)
+    return marked(figure)
 
 
 def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> None:
@@ -174,7 +173,7 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
     title = {"text": paper.LABEL, "font": {"color": GREY}}
     scale = {"type": "log", "dtick": 1}
     if not overlay.logarithmic:
-        scale = {"range": _span([y for curve in overlay.curves for _, y in curve.points])}
+        scale = {"range": span([y for curve in overlay.curves for _, y in curve.points])}
     figure.update_layout(
         yaxis2={
             "title": title,
@@ -189,12 +188,12 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
     )
     if overlay.patches:
         figure.update_layout(
-            xaxis={"range": _padded(result.num_patches)},
+            xaxis={"range": padded(result.num_patches)},
             xaxis2={
                 "title": {"text": f"the paper's, of {overlay.patches}", "font": {"color": GREY}},
                 "overlaying": "x",
                 "side": "top",
-                "range": _padded(overlay.patches),
+                "range": padded(overlay.patches),
                 "showgrid": False,
                 "zeroline": False,
                 "tickfont": {"color": GREY},
@@ -202,7 +201,7 @@ def _overlay(figure: go.Figure, overlay: paper.Overlay, result: Experiment) -> N
             margin={"t": 60},
         )
     elif result.id != POLICIES:  # the paper's x goes on where our weights end
-        figure.update_xaxes(range=_padded(max(p.x for s in result.series for p in s.points)))
+        figure.update_xaxes(range=padded(max(p.x for s in result.series for p in s.points)))
     symbols = ("diamond-open", "square-open", "triangle-up-open", "x-open")
     for symbol, curve in zip(symbols, overlay.curves, strict=False):
         xs, ys = zip(*curve.points, strict=True)
@@ -245,12 +244,46 @@ def _told(name: str, point: Point, names: tuple[str, str], x: float | str, measu
     return "<br>".join(lines)
 
 
+# --- sides -----------------------------------------------------------------------------------
+
+
+def _sides(result: Sides, measure: str, axis: str, x: str, y: str) -> go.Figure:
+    """A line for each estimator, over the side or over ε."""
+    figure = blank(x, y)
+    for colour, name in zip(COLOURS, ESTIMATORS, strict=False):
+        points = result.over_epsilon(name) if axis == EPSILON else result.over_sides(name)
+        estimates = [getattr(point, measure) for point in points]
+        figure.add_scatter(
+            x=[point.epsilon if axis == EPSILON else point.side for point in points],
+            y=[e.value for e in estimates],
+            mode="lines+markers",
+            name=f"DTF, {name}",
+            line={"color": colour, "width": 2},
+            marker={"color": colour, "size": 7},
+            error_y=bars(estimates, colour),
+            text=[_side_told(point, measure, y) for point in points],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    return marked(figure)
+
+
+def _side_told(p: SidePoint, measure: str, y: str) -> str:
+    """What hovering over a point says."""
+    lines = [
+        f"DTF, {p.estimator}, ε = {p.epsilon:g}",
+        f"{p.side} × {p.side} pixels, M = {p.patches}",
+        f"{y}: {shown(getattr(p, measure), SIDE_MEASURES[measure][1])}",
+        f"N = {p.count.value:.1f}, PSNR {p.psnr.value:.2f} dB, at most {p.worst:.2f} dB lost",
+    ]
+    return "<br>".join(lines)
+
+
 # --- TaTok against codecs --------------------------------------------------------------------
 
 
 def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figure:
     """Every way to code as a point; a line joins what no mixture of a coder's points beats."""
-    figure = _figure(x, y)
+    figure = blank(x, y)
     figure.update_xaxes(type="log", tickvals=BYTES)
     names = [TATOK, *dict.fromkeys(p.coder for p in result.points if p.coder != TATOK)]
     for colour, name in zip(COLOURS, names, strict=False):
@@ -273,11 +306,11 @@ def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figur
             name=name,
             legendgroup=name,
             marker={"color": colour, "size": 6},
-            error_y=_bars(estimates, colour),
+            error_y=bars(estimates, colour),
             text=[_told_codec(p, result.distance_label) for p in points],
             hovertemplate="%{text}<extra></extra>",
         )
-    return _marked(figure)
+    return marked(figure)
 
 
 def _told_codec(point: CodecPoint, distance_label: str) -> str:
@@ -289,81 +322,6 @@ def _told_codec(point: CodecPoint, distance_label: str) -> str:
         f"{point.payload_bytes.value:.0f}<br>PSNR, dB: {shown(point.psnr, 2)}<br>{distance_label}: "
         f"{shown(point.distance, 4)}"
     )
-
-
-# --- what all figures share ------------------------------------------------------------------
-
-
-def _figure(x: str, y: str) -> go.Figure:
-    axis = {"gridcolor": GRID, "zeroline": False, "automargin": True}
-    return go.Figure(
-        layout={
-            "template": "none",
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
-            "height": 480,
-            "margin": {"l": 56, "r": 16, "t": 12, "b": 48},
-            "font": {"size": 12},
-            "hovermode": "closest",
-            "hoverlabel": {"align": "left"},
-            "legend": LEGEND,
-            "xaxis": {"title": {"text": x}, **axis},
-            "yaxis": {"title": {"text": y}, **axis},
-        }
-    )
-
-
-def _marked(figure: go.Figure) -> go.Figure:
-    """A vertical line, not shown, which the browser moves to the setting of the tab Tokenize."""
-    figure.add_scatter(
-        x=[],
-        y=[],
-        yaxis="y3",
-        mode="lines",
-        name="",
-        meta="mark",
-        alignmentgroup="mark",
-        visible=False,
-        line={"color": MARK, "width": 1.5, "dash": "dash"},
-        hovertemplate="%{fullData.name}<extra></extra>",
-    )
-    hidden = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
-    return figure.update_layout(yaxis3=hidden)
-
-
-def _bars(estimates: list[Estimate], colour: str) -> dict | None:
-    if any(e.low is None for e in estimates):
-        return None
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [e.high - e.value for e in estimates],
-        "arrayminus": [e.value - e.low for e in estimates],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 3,
-    }
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"
-
-
-def _padded(high: float) -> list[float]:
-    return [-0.04 * high, 1.04 * high]
-
-
-def _span(values: list[float | None]) -> list[float]:
-    """A range that holds all that are known, with a margin: plotly begins groups of points at 0."""
-    low, high = (end(v for v in values if v is not None) for end in (min, max))
-    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
-    return [low - margin, high + margin]
-
-
-def _legend(name: str) -> str:
-    """The name of a series in lines that a phone can show."""
-    return "<br>".join(wrap(name, LETTERS))
 
 
 def _label(choices: tuple[Choice, ...], key: str) -> str:

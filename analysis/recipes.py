@@ -22,6 +22,7 @@ def _measured(name: str, options: str = "", weights: str = "assets/demo") -> str
 COMMANDS = {
     **{name: f"python -m analysis run {name} --data DATA" for name in _FIGURES},
     "codecs": "python -m analysis codecs --data DATA",
+    "sides": "python -m analysis sides --data DATA",
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",
     "evaluate": _measured("evaluate", _TRAIN),

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from conftest import pictures, random_model
 
+from analysis import sides
 from analysis.bands import GROUPS
 from analysis.claim_list import CLAIMS
 from analysis.claims import judge
@@ -16,6 +17,7 @@ from analysis.results import Estimate, Experiment, path_of, save
 from analysis.runner import Runner
 from analysis.seconds import Seconds
 from analysis.work import Origin, Work
+from tatok.images import to_pil
 
 N = 42  # images: enough for the jackknife
 
@@ -67,9 +69,19 @@ def codecs() -> Codecs:
     return Codecs(128, coders, points, compare(points), Seconds(), made)
 
 
+def sides_of_pictures(folder: Path) -> sides.Sides:
+    """N by side of a tiny random model for squares of 32 to 64 pixels."""
+    model = random_model(min_side=32, max_side=64)
+    paths = [folder / f"side{i}.png" for i in range(6)]
+    for path, x in zip(paths, pictures(6, size=64), strict=True):
+        to_pil(x).save(path)
+    return sides.measure(model, paths, origin(model))
+
+
 def write(folder: Path, work: Path) -> None:
     """All result files of the tab Curves."""
     for name, result in experiments(work).items():
         save(result, path_of(name, folder))
     save(codecs(), path_of("codecs", folder))
+    save(sides_of_pictures(work), path_of("sides", folder))
     save(judge(CLAIMS, folder), path_of("claims", folder))

@@ -15,6 +15,7 @@ const bytes = (shown) => Math.ceil(shown.bits.total / 8);
 const known = (number, form) => (shown) => (shown?.bits ? [number(shown), form(number(shown))] : null);
 const PLACES = {
   k: (shown, { k }) => [k, `k = ${k}`],
+  side: (shown, { side }) => [side, `${side} px`],
   epsilon: (shown, { epsilon }) => [epsilon, `ε = ${epsilon}`],
   policy: (shown, { policy, estimator }) => {
     const label = policy === "dtf" ? `DTF, ${estimator}` : policy;

@@ -9,6 +9,7 @@ import gradio as gr
 from analysis import claims
 from analysis.codecs import Codecs
 from analysis.results import BadResult, Experiment, load, path_of
+from analysis.sides import Sides
 from analysis.view import curves_run, curves_text, experiment_endpoint
 from analysis.view.curves_panel import missing, panel, shown
 from analysis.view.engine import Engine
@@ -16,7 +17,7 @@ from analysis.view.own_run import OwnRuns
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 KINDS = {"fig3": Experiment, "fig4": Experiment, "fig5": Experiment, "epsilon": Experiment}
-KINDS |= {"codecs": Codecs}
+KINDS |= {"sides": Sides, "codecs": Codecs}
 
 
 def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 import small_results
 
-from analysis import figures, paper
+from analysis import figure_base, figures, paper
 from analysis.figure_csv import to_csv
 from analysis.figures import OWN, RATE, axes, draw, measures
 
@@ -95,14 +95,14 @@ def filled(values, span):
 
 def test_one_value_alone_has_a_range():
     for value in (0.0, -2.0, 3.0):
-        low, high = figures._span([value, None])
+        low, high = figure_base.span([value, None])
         assert low < value < high
 
 
 def test_names_in_the_legend_fit_a_phone(made):
     names = [t["name"] for t in traces(draw(made["fig5"], "psnr", OWN)) if t.get("name")]
     assert any("<br>" in name for name in names)
-    assert all(len(line) <= figures.LETTERS for name in names for line in name.split("<br>"))
+    assert all(len(line) <= figure_base.LETTERS for name in names for line in name.split("<br>"))
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig4", "fig5"])
