@@ -28,7 +28,6 @@ from analysis.places import (
     check_patches,
     entropies,
     few_estimate,
-    floats,
     kept,
     roll_table,
 )
@@ -148,7 +147,6 @@ class Bar:
     noise        the share that a factor without effect has, 1 / (M + 1)
     common       share of the place's variance that all images have in common: mean product of the
                  effects of two images over mean square; None for a single image
-    effect       mean effect of the place, (M,)
     """
 
     pictures: str
@@ -160,7 +158,6 @@ class Bar:
     total: Estimate | None
     noise: float
     common: float | None
-    effect: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -187,8 +184,7 @@ def bar_of(pictures: str, estimator: str, response: str, found: Sequence[Decompo
     M = len(found[0].effect_place)
     n, left_out = len(counted), len(found) - len(counted)
     if not counted:
-        zeros = floats(torch.zeros(M))
-        return Bar(pictures, estimator, response, 0, left_out, (), None, 1 / (M + 1), None, zeros)
+        return Bar(pictures, estimator, response, 0, left_out, (), None, 1 / (M + 1), None)
     shares = torch.tensor([one.shares for one in counted])  # (n, 4)
     parts = [
         Part(
@@ -209,7 +205,6 @@ def bar_of(pictures: str, estimator: str, response: str, found: Sequence[Decompo
         few_estimate(torch.tensor([one.total for one in counted])),
         1 / (M + 1),
         common_share(effects),
-        floats(effects.mean(dim=0)),
     )
 
 

@@ -123,9 +123,14 @@ def find_pictures(root: Path, folders: Sequence[str], n: int, limit: int | None)
 def training_features(
     files: Sequence[ImageFile], size: int, extractor: Lite0, cache: Path | None
 ) -> np.ndarray:
-    """Features (m, d) of the files that can be read, at size × size; kept in the folder `cache`."""
-    names = "\n".join([extractor.name, str(size), *(str(file.path) for file in files)])
-    path = cache and cache / f"features-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
+    """Features (m, d) of the files that can be read, at size × size; kept in the folder `cache`.
+
+    Under a name made of the extractor, the size and all content, so that what has changed is read.
+    """
+    digest = hashlib.sha256(f"{extractor.name} {size}".encode())
+    for file in files:
+        digest.update(hashlib.sha256(file.path.read_bytes()).digest())
+    path = cache and cache / f"features-{digest.hexdigest()[:16]}"
     if path and path.exists():
         return load_file(path)["features"].double().numpy()
     parts = []

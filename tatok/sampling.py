@@ -99,10 +99,14 @@ class Step:
 
 
 def still_masked(length: Tensor, step: int, steps: int, schedule: str) -> Tensor:
-    """floor(L gamma(t / T)), tokens still masked after step t of T, for each row: (B,) -> (B,)."""
+    """Tokens still masked after step t of T, for each row: (B,) -> (B,).
+
+    floor(L gamma(t / T)), but at most L - t: every step fixes a token while there is one.
+    """
     if step >= steps:
         return torch.zeros_like(length)
-    return (length * SCHEDULES[schedule](step / steps)).floor().long()
+    left = (length * SCHEDULES[schedule](step / steps)).floor().long()
+    return torch.minimum(left, (length - step).clamp(min=0))
 
 
 @torch.no_grad()
@@ -141,6 +145,9 @@ def fill(
         step, steps = (t, first) if t <= first else (t - first, T - first)
         if step == 1:
             length = drawable.sum(dim=1)
+        if not drawable.any():  # more steps than tokens: there is nothing to run the model for
+            yield _Fixed(canvas, canvas.codes, *_nothing(masked), model).as_step(t, T, keep, places)
+            continue
         codes, ln_p = _draw(model, canvas, options, t / T, streams)
         noise = (1 - step / steps) * options.choice_temperature
         confidence = ln_p + noise * _token_noise(model, canvas, streams)
@@ -152,6 +159,11 @@ def fill(
         global_codes = made.global_codes
         if keep is not None:
             patch_codes = made.patch_codes
+
+
+def _nothing(masked: Tensor) -> tuple[Tensor, Tensor]:
+    """ln p and what is fixed of a step that draws nothing, (B, k + L) each."""
+    return torch.zeros(masked.shape, device=masked.device), torch.zeros_like(masked)
 
 
 def _global_steps(

@@ -16,6 +16,7 @@ from analysis.metrics import FrechetDistance, frechet_distance
 from analysis.provenance import Data, provenance
 from analysis.results import load
 from tatok import MaskGIT, TaTok, load_image
+from tatok.data import ImageFile
 from tatok.images import to_pil
 from tatok.lite import LiteOutput
 from tatok.sampling import SamplingOptions
@@ -157,6 +158,18 @@ def test_training_features_are_kept(data, tmp_path):
         assert Stub.images > seen
         seen = Stub.images
     assert len(list(cache.iterdir())) == 3
+
+
+def test_features_of_a_changed_file_are_made_anew(tmp_path):
+    """The same name, another picture."""
+    paths = [tmp_path / f"{i}.png" for i in range(2)]
+    for path, x in zip(paths, pictures(2), strict=True):
+        to_pil(x).save(path)
+    files = [ImageFile(path, "") for path in paths]
+    first = generation.training_features(files, 32, Stub(), tmp_path / "cache")
+    to_pil(pictures(3)[2]).save(paths[0])
+    changed = generation.training_features(files, 32, Stub(), tmp_path / "cache")
+    assert not np.allclose(changed[0], first[0]) and np.array_equal(changed[1], first[1])
 
 
 def test_unreadable_training_pictures_are_left_out(data, tmp_path):

@@ -109,6 +109,24 @@ def test_the_scheduled_number_is_committed_and_stays(model, schedule, steps):
     assert (last.global_codes >= 0).all() and torch.equal(last.patch_codes >= 0, made[-1].keep)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_step_that_runs_fixes_a_token_of_every_picture(model, schedule, monkeypatch):
+    """With more steps than tokens the model runs once for each token."""
+    passes = []
+    forward = type(model).forward
+    monkeypatch.setattr(type(model), "forward", lambda s, c: passes.append(1) or forward(s, c))
+    made = list(model.sample(["a"] * 2, count=5, steps=32, schedule=schedule, guidance=2.0))
+    assert [step.index for step in made] == list(range(1, 33))
+    k = model.config.k
+    assert len(passes) == k + 5
+    fixed = [
+        s.committed.global_codes.ge(0).sum(1) + s.committed.patch_codes.ge(0).sum(1) for s in made
+    ]
+    assert sum(bool((n > 0).all()) for n in fixed) == k + 5
+    assert all((n > 0).all() or (n == 0).all() for n in fixed)
+    assert (made[-1].tokens.patch_codes >= 0).sum(1).tolist() == [5, 5]
+
+
 def test_schedules_fall_from_one_to_zero():
     for gamma in SCHEDULES.values():
         values = [gamma(r / 20) for r in range(21)]
