@@ -55,7 +55,9 @@ def inpaint(
     entropy = _entropy(generator, evidence, labels, every.global_codes, unseen)
     keep = generator.choose_places(labels, every.global_codes, settings.epsilon, N, entropy)
     known = every.patch_codes.masked_fill(unseen, MASKED)
-    return fill(generator, labels, settings, every.global_codes, known, keep)
+    ruled = ESTIMATORS[generator.config.estimator].from_globals  # by codes that stay
+    places = "prior" if ruled else "sent"
+    return fill(generator, labels, settings, every.global_codes, known, keep, places=places)
 
 
 def vary_patches(

@@ -120,17 +120,17 @@ def fill(
     count: Tensor | None = None,
     entropy_of: Callable[[Tensor], Tensor] | None = None,
     first_row: int = 0,
+    places: str = "sent",
 ) -> Iterator[Step]:
     """Draw whatever is MASKED, one Step at a time; what is known is never changed.
 
     labels (B,), `len(classes)` for none; global_codes (B, k); patch_codes and keep (B, M), or None
     where the places are to be chosen once the global codes are known: by `count` (B,) or by
     options.epsilon. entropy_of maps global codes to the entropies (B, M) where these are a function
-    of G (`TaTok.place_entropy`). Every row draws from its own stream, (seed, first_row + row).
+    of G (`TaTok.place_entropy`). places: how the decoder learns `keep`, see Tokens. Every row draws from its own stream, (seed, first_row + row).
     """
     streams = [seeded(options.seed, first_row + row) for row in range(len(labels))]
     T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
-    places = "sent"
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
             entropy = None if entropy_of is None else entropy_of(global_codes)

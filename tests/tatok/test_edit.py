@@ -17,6 +17,8 @@ from tatok.edit import (
     vary_patches,
 )
 from tatok.sampling import still_masked
+from tatok.tokenfile import pack, unpack
+from tatok.tokens import place_bits
 
 S, M, K_GLOBAL = 32, 16, 4
 
@@ -163,6 +165,21 @@ def test_places_rest_on_measured_and_predicted_entropy(hidden):
     codes = prior.quantize_globals(encode_visible(prior, x, hidden)).codes
     keep = last(inpaint(prior, random_generator(prior), x, hidden, "a", epsilon=0.3, steps=1)).keep
     assert torch.equal(keep, filtering.dtf(prior.place_entropy(codes), 0.3).keep)
+
+
+@pytest.mark.parametrize("estimator", ["rate", "prior"])
+def test_places_that_follow_from_the_global_codes_cost_nothing(estimator, hidden):
+    """And a file without them has the same patches."""
+    model = random_model(estimator=estimator)
+    made = last(inpaint(model, random_generator(model), pictures(1), hidden, "a", epsilon=0.3))
+    tokens = made.tokens
+    assert tokens.places == ("prior" if estimator == "prior" else "sent")
+    assert made.committed.places == tokens.places
+    back = unpack(pack(tokens, model), model)
+    assert torch.equal(back.patch_codes, tokens.patch_codes)
+    sent = dataclasses.replace(tokens, places="sent")
+    saved = int(sent.bits() - tokens.bits())
+    assert saved == (place_bits(16, int(tokens.count)) if estimator == "prior" else 0)
 
 
 def test_class_and_seed_change_what_is_drawn(model, generator, hidden):
