@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from tatok.config import middle
-from tatok.images import BadImage, load_image, open_image, to_tensor
+from tatok.images import SUFFIXES, BadImage, load_image, open_image, to_tensor
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".ppm"}
 ENLARGED = 1.15  # the most that a picture is enlarged for training
 log = logging.getLogger(__name__)
 

@@ -28,6 +28,8 @@ MAX_ASPECT = 20
 # No format that starts another program (EPS) or is a document (PDF). MPO, the JPEG of many phones,
 # is not in the list because Pillow reaches it through JPEG; naming it makes Image.open fail.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+# The names that files of these formats have: what is looked for in a folder.
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".ppm"}
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

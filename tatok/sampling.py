@@ -127,7 +127,8 @@ def fill(
     labels (B,), `len(classes)` for none; global_codes (B, k); patch_codes and keep (B, M), or None
     where the places are to be chosen once the global codes are known: by `count` (B,) or by
     options.epsilon. entropy_of maps global codes to the entropies (B, M) where these are a function
-    of G (`TaTok.place_entropy`). places: how the decoder learns `keep`, see Tokens. Every row draws from its own stream, (seed, first_row + row).
+    of G (`TaTok.place_entropy`). places: how the decoder learns a given `keep`, see Tokens. Every
+    row draws from its own stream, (seed, first_row + row).
     """
     streams = [seeded(options.seed, first_row + row) for row in range(len(labels))]
     T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)

@@ -10,10 +10,9 @@ from pathlib import Path
 import gradio as gr
 
 from analysis.view.files import source
-from tatok.images import crop_square, open_image
+from tatok.images import SUFFIXES, crop_square, open_image
 
 THUMBNAIL = 112  # pixels, shown at half of it
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".avif"}
 
 
 def example_files(folder: Path) -> list[Path]:
