@@ -1,4 +1,4 @@
-"""Golden numbers of the weights in assets/demo: `python tests/golden.py` writes tests/golden.json.
+"""Golden numbers of the weights in assets/demo: `python -m tests.golden` writes tests/golden.json.
 
 One picture at three settings. They change only with the weights; a change of code that moves them
 has changed what the model computes.
