@@ -90,3 +90,7 @@ def no_gradients(request):
     """Tests run without gradients unless they are marked `gradients`."""
     with torch.set_grad_enabled("gradients" in request.keywords):
         yield
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-golden", action="store_true", help="write tests/tatok/golden.json")
