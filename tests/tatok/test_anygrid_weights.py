@@ -45,4 +45,4 @@ def test_the_minimum_of_gain_reaches_the_target(model, name, target):
         s = model.select(encoding, epsilon=0.99, estimator="gain", target_psnr=target)
         found = float(psnr(x, model.decode(model.quantize(encoding, s))))
     assert s.binding == ("minimum",) and s.count < 1024
-    assert target - 0.1 < found < target + 1
+    assert target - 0.1 < found < target + 1.5
