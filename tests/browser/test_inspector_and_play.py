@@ -180,7 +180,7 @@ def test_play_shows_decoded_frames_and_saves_them(tab, engine, tmp_path):
     expect(link).to_contain_text("256 colours")
     with tab.expect_download() as download:
         link.click()
-    assert download.value.suggested_filename == f"tatok-{PICTURES[0].stem}-k16-rate.gif"
+    assert download.value.suggested_filename == f"tatok-{PICTURES[0].stem}-k16-gain.gif"
     saved = tmp_path / "run.gif"
     download.value.save_as(saved)
     assert Image.open(saved).n_frames == len(frames)
@@ -213,7 +213,7 @@ def press_to(tab, selector: str, limit: int = 60) -> None:
     pytest.fail(f"{selector} cannot be reached with the Tab key")
 
 
-def test_everything_by_keyboard_alone(tab):
+def test_everything_by_keyboard_alone(tab, engine):
     press_to(tab, "#examples button")
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
@@ -222,7 +222,7 @@ def test_everything_by_keyboard_alone(tab):
     press_to(tab, "#crop-view .frame")
     press_to(tab, "#epsilon input[type=range]")
     tab.keyboard.press("ArrowRight")
-    assert state(tab)["epsilon"] == pytest.approx(0.055)
+    assert state(tab)["epsilon"] == pytest.approx(engine.model.config.epsilon + 0.005)
     press_to(tab, "#k input[type=range]")
     tab.keyboard.press("Home")
     assert state(tab)["k"] == 0

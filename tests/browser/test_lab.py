@@ -12,7 +12,7 @@ from analysis import bias, counterfactuals
 from analysis.controls import noises, patterns
 from analysis.places import order
 from analysis.view.engine import Square
-from analysis.view.lab import AFTER, BEFORE
+from analysis.view.lab import AFTER, BEFORE, at_middle
 from tatok.data import seeded
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import dtf
@@ -22,7 +22,7 @@ ROWS = '#lab [data-table="look"] tbody tr'
 
 @pytest.fixture(scope="module")
 def engine():
-    return weights_engine()
+    return at_middle(weights_engine())
 
 
 def opened(page):

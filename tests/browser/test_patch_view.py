@@ -61,7 +61,7 @@ def test_pointer_and_arrow_keys_tell_a_patch(tab, engine):
     codes = engine.quantize(engine.square(str(PICTURES[0]), None), 16).patch_codes[0]
     code = int(codes[2 * grid - 1])
     assert re.search(rf"kept, code {code}\b|dropped, its code would be {code}\b", line.inner_text())
-    assert re.search(r"H = [\d.,]+ bits", line.inner_text())
+    assert re.search(r"H = [\d.,]+ MSE", line.inner_text())
     assert re.search(r"[\d.]+ % of the total", line.inner_text())
     expect(tab.locator("#patch-view .side .pin:visible")).to_have_count(5)
     expect(tab.locator("#patch-view circle.dot")).to_have_count(1)
@@ -191,7 +191,7 @@ def test_the_threshold_can_be_dragged_and_the_slider_follows(tab, engine):
     assert len(seen) == 20
     height = 236 - 36 - 26  # of the axis, in pixels: see curve.js
     epsilon = state(tab)["epsilon"]
-    assert epsilon == pytest.approx(0.05 + 80 / height, abs=0.003)
+    assert epsilon == pytest.approx(engine.model.config.epsilon + 80 / height, abs=0.003)
     expect(tab.locator("#epsilon input[type=number]")).to_have_value(str(epsilon))
     settings = default_settings(engine, epsilon=epsilon)
     N = engine.select(engine.square(str(PICTURES[0]), None), settings).count.item()

@@ -228,7 +228,7 @@ def test_what_is_saved_is_what_is_shown(tab, engine):
     result = engine.tokenize(square, settings)
     expect(stat(tab, "psnr")).to_have_text(f"{result.statistics.psnr:.2f} dB", timeout=SLOW)
     name, data = download(tab, "tatok")
-    assert name == f"tatok-{PICTURES[0].stem}-256px-k16-eps0.3-rate-dtf.tatok"
+    assert name == f"tatok-{PICTURES[0].stem}-256px-k16-eps0.3-gain-dtf.tatok"
     tokens = tokenfile.unpack(data, engine.model)
     assert tokens.patch_codes.tolist() == result.tokens.patch_codes.tolist()
     assert tokens.global_codes.tolist() == result.tokens.global_codes.tolist()
@@ -241,7 +241,7 @@ def test_what_is_saved_is_what_is_shown(tab, engine):
     assert len(rows) == len(H)
     for i, row in enumerate(rows):
         assert (int(row["row"]), int(row["column"])) == (i // 32 + 1, i % 32 + 1)
-        assert float(row["H (bits)"]) == float(H[i])
+        assert float(row["H (MSE)"]) == float(H[i])
         assert int(row["rank"]) == order.index(i) + 1
         assert float(row["share"]) == pytest.approx(float(H[i] / H.sum()))
         assert row["kept"] == str(int(keep[i]))
