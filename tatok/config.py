@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, isqrt
 from typing import Literal
 
@@ -22,6 +23,7 @@ def check_widths(dim: int, heads: int, head_dim: int) -> None:
 
 
 EPSILON = 0.05  # the paper's, where nobody and no weights name another
+EPSILONS = 0.02, 0.6  # lowest and highest at which tokenizer and generator are trained
 
 
 def check_epsilon(epsilon: float) -> None:
@@ -176,25 +178,15 @@ class TokenizerConfig:
         return self.patch_size**2 * 3
 
 
+_any_grid = partial(
+    TokenizerConfig, image_size=256, min_side=64, max_side=256, estimator="gain", epsilon=0.125
+)
 SIZES: dict[str, TokenizerConfig] = {
     "paper": TokenizerConfig(
         image_size=336, patch_size=16, dim=768, heads=12, mlp_ratio=4.0, k_max=16, predictor_dim=256
     ),
-    "base": TokenizerConfig(
-        image_size=256,
-        dim=384,
-        depth=6,
-        heads=6,
-        mlp_ratio=3.0,
-        predictor_dim=192,
-        estimator="gain",
-        epsilon=0.125,
-        min_side=64,
-        max_side=256,
-    ),
-    "demo": TokenizerConfig(
-        image_size=256, decoder_depth=5, estimator="gain", epsilon=0.125, min_side=64, max_side=256
-    ),
+    "base": _any_grid(dim=384, depth=6, heads=6, mlp_ratio=3.0, predictor_dim=192),
+    "demo": _any_grid(decoder_depth=5),
 }
 
 

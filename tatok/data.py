@@ -58,6 +58,11 @@ def seeded(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(state % 2**63)
 
 
+def log_uniform(u: Tensor, low: float, high: float) -> Tensor:
+    """Uniform draws u in [0, 1) -> draws in [low, high) whose logarithm is uniform."""
+    return low * (high / low) ** u
+
+
 @dataclass
 class TrainingImages(Dataset):
     """Item n: the n-th image of an endless stream of shuffled epochs, augmented, (3, S, S).

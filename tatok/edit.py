@@ -51,7 +51,7 @@ def inpaint(
         )
     encoding = encode_visible(tokenizer, x, hidden, generator.config.k)
     evidence = tokenizer.measure(encoding, generator.config.estimator)
-    every = tokenizer.quantize(encoding, tokenizer.filter(encoding, evidence, count=len(unseen)))
+    every = tokenizer.quantize(encoding)
     entropy = _entropy(generator, evidence, labels, every.global_codes, unseen)
     keep = generator.choose_places(labels, every.global_codes, settings.epsilon, N, entropy)
     known = every.patch_codes.masked_fill(unseen, MASKED)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tatok.config import EPSILONS
 from tatok.entropy import gaussian_nll
 from tatok.lite import Lite, maps_distance
 from tatok.quantizer import Quantized
@@ -37,8 +38,8 @@ class GeneratorLoss:
 
     label_smoothing: float = 0.1
     class_dropout: float = 0.1
-    epsilon_low: float = 0.02  # epsilon is drawn log-uniformly from here
-    epsilon_high: float = 0.6
+    epsilon_low: float = EPSILONS[0]  # epsilon is drawn log-uniformly from here
+    epsilon_high: float = EPSILONS[1]
 
 
 def reconstruction(x: Tensor, y: Tensor, log: bool) -> Tensor:

@@ -12,11 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from huggingface_hub import (
-    ModelHubMixin,
-    hf_hub_download,
-    split_torch_state_dict_into_shards,
-)
+from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -141,16 +137,11 @@ def _writes(value: dict) -> Callable[[Path], object]:
 
 
 def _weight_files(folder_or_id: str | Path, stem: str, revision: str | None) -> list[str]:
-    """The files that hold the weights: one, or those that an index names."""
+    """The files that hold the weights: those that an index names, or the one."""
     try:
-        return [_locate(folder_or_id, f"{stem}.safetensors", revision)]
+        index = _locate(folder_or_id, _index(stem), revision)
     except BadCheckpoint:
-        try:
-            index = _locate(folder_or_id, _index(stem), revision)
-        except BadCheckpoint:
-            index = None
-        if index is None:
-            raise
+        return [_locate(folder_or_id, f"{stem}.safetensors", revision)]
     try:
         names = sorted(set(json.loads(Path(index).read_text())["weight_map"].values()))
         if not all(re.fullmatch(rf"{stem}-\d+-of-\d+\.safetensors", name) for name in names):

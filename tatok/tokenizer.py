@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +24,17 @@ from tatok.transformer import places_at
 
 @dataclass(frozen=True)
 class Encoding:
-    """Patches p (B, M, D), globals G (B, k, D), and whatever else an estimator needs."""
+    """Patches p (B, M, D), globals G (B, k, D), and whatever else an estimator needs.
+
+    decoded: images that were decoded from it once, by N = 0 or M, so that an estimator and T, or
+    who shows what `gain` predicts, do not decode them again.
+    """
 
     patches: Tensor
     globals: Tensor
     pixels: Tensor  # (B, 3, S, S), which `rate` compares with the image decoded from G
     target_psnr: float  # dB, the D0 of `rate`
+    decoded: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(self, index: Tensor) -> Encoding:
         """The encoding of some images of the batch."""
@@ -216,15 +221,15 @@ class TaTok(Pretrained):
             corrected=correction is not None,
         )
 
-    def quantize(self, encoding: Encoding, selection: Selection) -> Tokens:
-        """Nearest codes of the global tokens and of the kept patches."""
+    def quantize(self, encoding: Encoding, selection: Selection | None = None) -> Tokens:
+        """Nearest codes of the global tokens and of the kept patches (None: of all)."""
         q = self.quantize_patches(encoding).codes
         return Tokens(
             global_codes=self.quantize_globals(encoding).codes,
-            patch_codes=q.masked_fill(~selection.keep, -1),
+            patch_codes=q if selection is None else q.masked_fill(~selection.keep, -1),
             layout=self.config.layout,
             codebook_size=self.config.codebook_size,
-            places=self.places_rule(selection),
+            places="sent" if selection is None else self.places_rule(selection),
         )
 
     def decode(self, tokens: Tokens) -> Tensor:
@@ -274,18 +279,24 @@ class TaTok(Pretrained):
 
     def decode_globals(self, encoding: Encoding) -> Tensor:
         """The image decoded from the global tokens alone, (B, 3, S, S) in [-1, 1]."""
-        nothing = torch.zeros(
-            encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
-        )
-        g = self.quantize_globals(encoding).tokens
-        return self.decoder(g, torch.zeros_like(encoding.patches), nothing).clamp(-1, 1)
+        if 0 not in encoding.decoded:
+            nothing = torch.zeros(
+                encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
+            )
+            g = self.quantize_globals(encoding).tokens
+            y = self.decoder(g, torch.zeros_like(encoding.patches), nothing)
+            encoding.decoded[0] = y.clamp(-1, 1)
+        return encoding.decoded[0]
 
     def decode_all(self, encoding: Encoding) -> Tensor:
         """The image decoded from the global tokens and all patches, (B, 3, S, S) in [-1, 1]."""
-        everything = torch.ones(
-            encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
-        )
-        return self(encoding, everything).image.clamp(-1, 1)
+        M = encoding.patches.shape[1]
+        if M not in encoding.decoded:
+            everything = torch.ones(
+                encoding.patches.shape[:2], dtype=torch.bool, device=encoding.patches.device
+            )
+            encoding.decoded[M] = self(encoding, everything).image.clamp(-1, 1)
+        return encoding.decoded[M]
 
     def quantize_patches(self, encoding: Encoding) -> Quantized:
         """All patches quantized, kept or not."""

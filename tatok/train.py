@@ -272,7 +272,9 @@ class Trainer:
 
     def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int, work: int) -> None:
         self.hours += seconds / 3600
-        per_second = work / max(seconds, 1e-9)  # of this process
+        images = steps * self.options.batch * self.world.size
+        seconds = max(seconds, 1e-9)
+        per_second = work / seconds  # of this process
         if self.world.rank == 0:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)
@@ -282,10 +284,7 @@ class Trainer:
                 "images": self.seen,
                 "hours": round(self.hours, 4),
                 "lr": self.optimizer.param_groups[0]["lr"],
-                "images_per_second": steps
-                * self.options.batch
-                * self.world.size
-                / max(seconds, 1e-9),
+                "images_per_second": images / seconds,
                 "multiply_adds_per_second": per_second * self.world.size,
                 "share_of_peak": per_second / self.peak,
                 **terms,

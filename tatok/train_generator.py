@@ -13,7 +13,7 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
-from tatok.data import EmptyFolder, list_images, seeded, spread
+from tatok.data import EmptyFolder, list_images, log_uniform, seeded, spread
 from tatok.generator import MaskGIT
 from tatok.losses import GeneratorLoss
 from tatok.sampling import SCHEDULES
@@ -53,7 +53,7 @@ class GeneratorTask:
         noise = torch.rand(joint, config.k + config.num_patches, generator=generator)[share]
         low, high = self.options.epsilon_low, self.options.epsilon_high
         full, entropy = self._canvas(
-            self.tokens, batch.cpu(), low * (high / low) ** draws[:, 0].double()
+            self.tokens, batch.cpu(), log_uniform(draws[:, 0].double(), low, high)
         )
         dropped = draws[:, 1] < self.options.class_dropout
         full = dataclasses.replace(

@@ -11,13 +11,14 @@ from torchvision.utils import save_image
 
 from tatok import filtering
 from tatok.calibrate import calibrate
-from tatok.config import TokenizerConfig
+from tatok.config import EPSILONS, TokenizerConfig
 from tatok.data import (
     ImageFile,
     TrainingImages,
     large_enough,
     list_images,
     load_batch,
+    log_uniform,
     seeded,
     spread,
 )
@@ -30,7 +31,6 @@ from tatok.train import RunOptions, Trainer, World
 from tatok.transformer import patchify
 
 CALIBRATION = 256  # training images to which `calibrate` fits
-EPSILONS = 0.02, 0.6  # at which training filters
 PREDICTED = 48  # places of each image on which the predictor is trained at a step
 
 
@@ -246,8 +246,7 @@ def draw_keep(
     dtf = (kind >= 0.4) & (kind < 0.7)
     if dtf.any():
         rows = encoding.rows(dtf.nonzero()[:, 0].to(encoding.patches.device))
-        low, high = EPSILONS
-        epsilon = low * (high / low) ** size[dtf].double()
+        epsilon = log_uniform(size[dtf].double(), *EPSILONS)
         keep[dtf] = filtering.dtf(model.measure(rows).entropy.cpu(), epsilon).keep
     for low, mask in (
         (0.7, filtering.top(scores, N)),

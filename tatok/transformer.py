@@ -14,6 +14,14 @@ from torch import Tensor, nn
 from tatok.config import TokenizerConfig
 
 
+def _attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
+    """One head of one picture, (L, d) each and back; seen (L or 1, L) bool."""
+    scores = q @ k.T  # (L, L)
+    if seen is not None:
+        scores = scores.masked_fill(~seen, -math.inf)
+    return scores.softmax(dim=1) @ v
+
+
 class SelfAttention(Attention):
     """timm's attention, which can go through pictures and heads one by one.
 
@@ -31,17 +39,11 @@ class SelfAttention(Attention):
             return super().forward(x, attn_mask, is_causal)
         split = "b l (three h d) -> three (b h) l d"
         q, k, v = rearrange(self.qkv(x), split, three=3, h=self.num_heads)
-        unseen = None
+        seen = [None] * len(q)
         if attn_mask is not None:
-            unseen = ~attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1)
+            seen = attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1)
         with torch.autocast(x.device.type, enabled=False):  # it would take the scores to float32
-            heads = []
-            for i in range(len(q)):
-                scores = (q[i] * self.scale) @ k[i].T  # (L, L)
-                if unseen is not None:
-                    scores = scores.masked_fill(unseen[i], -math.inf)
-                heads.append(scores.softmax(dim=1) @ v[i])
-        h = torch.stack(heads)
+            h = torch.stack([_attend(*one) for one in zip(q * self.scale, k, v, seen, strict=True)])
         return self.proj(rearrange(h, "(b h) l d -> b l (h d)", h=self.num_heads))
 
 

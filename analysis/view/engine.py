@@ -58,7 +58,6 @@ class Engine:
         self.encode = lru_cache(CACHED)(self._encode)
         self.quantize = lru_cache(CACHED)(self._quantize)
         self.measure = lru_cache(CACHED)(self._measure)
-        self.error_of_all = lru_cache(CACHED)(self._error_of_all)
 
     def _square(self, path: str, box: Box | None, side: int | None = None) -> Square:
         """The square `box` of a picture file (None: the centre), `side` pixels wide (None: the
@@ -76,10 +75,7 @@ class Engine:
     @torch.inference_mode()
     def _quantize(self, square: Square, k: int) -> Tokens:
         """The codes of the k global tokens and of every patch, kept or not."""
-        config, encoding = self.model.config, self.encode(square, k)
-        evidence = self.measure(square, k, config.estimator, None)
-        everything = self.model.filter(encoding, evidence, count=self.grid(square) ** 2)
-        return self.model.quantize(encoding, everything)
+        return self.model.quantize(self.encode(square, k))
 
     @torch.inference_mode()
     def _measure(
@@ -88,9 +84,10 @@ class Engine:
         """H and T, which depend neither on ε nor on the policy."""
         return self.model.measure(self.encode(square, k), estimator, target_psnr)
 
-    def _error_of_all(self, square: Square, k: int) -> float:
+    @torch.inference_mode()
+    def error_of_all(self, square: Square, k: int) -> float:
         """sum_i D_i of the image decoded from all patches: see `predicted_loss`."""
-        image = self.decode(square, k, self.quantize(square, k).patch_codes)
+        image = self.model.decode_all(self.encode(square, k))
         return float(patch_errors(square.x, image, self.model.config).sum())
 
     @torch.inference_mode()

@@ -22,7 +22,7 @@ class BadSetting(ValueError):
 class Settings:
     """The knobs of the tokenizer; `target_psnr` in dB, or None for no lower bound T.
 
-    side: S in pixels; None: the model's image_size.
+    side: S in pixels, after `parse`; None where the caller has the square itself.
 
     forced_in and forced_out: patches that are kept or dropped by hand after the policy has chosen.
     """
@@ -57,9 +57,8 @@ class Settings:
             if not low <= target <= high:
                 raise BadSetting(f"The target PSNR must lie in {low:g}..{high:g} dB.")
         side = values.get("side")
-        if side is not None:
-            side = parse_side(side, config)
-        M = config.grid_of(side or config.image_size) ** 2
+        side = config.image_size if side is None else parse_side(side, config)
+        M = config.grid_of(side) ** 2
         forced_in, forced_out = (
             _places(values.get(name), M) for name in ("forced_in", "forced_out")
         )

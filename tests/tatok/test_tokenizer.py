@@ -169,6 +169,30 @@ def test_the_minimum_information_binds():
     assert (model.select(encoding).minimum == 0).all()
 
 
+def test_an_encoding_is_decoded_once_from_all_and_once_from_no_patches(monkeypatch):
+    """And one that was made from it by other rows or values starts anew."""
+    model, calls = random_model(), []
+    encoding = model.encode(pictures(2))
+    decode = model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda *a: calls.append(1) or decode(*a))
+    for estimator in ("gain", "rate", "gain"):
+        model.measure(encoding, estimator)
+    assert len(calls) == 2
+    one = encoding.rows(torch.tensor([1]))
+    torch.testing.assert_close(model.decode_all(one), model.decode_all(encoding)[1:])
+    other = dataclasses.replace(encoding, globals=encoding.globals.flip(0))
+    assert not torch.equal(model.decode_globals(other), model.decode_globals(encoding))
+
+
+def test_quantized_without_a_selection_all_patches_are_kept():
+    model = random_model()
+    encoding = model.encode(pictures(2))
+    every = model.quantize(encoding, model.select(encoding, count=model.config.num_patches))
+    found = model.quantize(encoding)
+    assert torch.equal(found.patch_codes, every.patch_codes) and found.keep.all()
+    assert torch.equal(found.global_codes, every.global_codes)
+
+
 def test_the_minimum_of_gain_is_the_error_to_save():
     model = random_model()
     encoding = model.encode(pictures(2))
