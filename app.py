@@ -7,10 +7,16 @@ from pathlib import Path
 
 import gradio as gr
 
-from analysis.results import FOLDER
-from analysis.view import curves, endpoint, generate, lab, page, theory, tokenize
-from analysis.view.engine import Engine
-from analysis.view.picker import example_files
+from analysis.base.results import FOLDER
+from analysis.view import page
+from analysis.view.bias import tab as bias_tab
+from analysis.view.curves import tab as curves
+from analysis.view.generate import tab as generate
+from analysis.view.shared.engine import Engine
+from analysis.view.theory import tab as theory
+from analysis.view.tokenize import endpoint
+from analysis.view.tokenize import tab as tokenize
+from analysis.view.tokenize.picker import example_files
 from tatok import TaTok
 
 ASSETS = Path(__file__).parent / "assets"
@@ -42,7 +48,7 @@ def build(weights: str | Path, pair: str | Path, examples: Path, results: Path) 
             with gr.Tab("Generate", id="generate"):
                 drawn = generate.build(engine, pair, pictures, results)
             with gr.Tab("Bias", id="bias"):
-                lab.build(engine, pictures, results)
+                bias_tab.build(engine, pictures, results)
             with gr.Tab("Curves", id="curves") as tab:
                 curves.build(engine, TaTok.training_record(weights), tab, results)
             with gr.Tab("Theory", id="theory"):

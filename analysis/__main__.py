@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from analysis import commands, generation, lab
-from analysis.evaluate import (
+from analysis import commands
+from analysis.base.evaluate import (
     FLOOR_IMAGES,
     VALIDATION,
     BadData,
@@ -22,15 +22,17 @@ from analysis.evaluate import (
     read_list,
     validation_list,
 )
-from analysis.extractors import IMAGENETTE, Lite0
-from analysis.provenance import Data, describe_folders, describe_list, provenance
-from analysis.results import BadResult, check_file, save, write
-from tatok.data import EmptyFolder, list_images, spread
+from analysis.base.extractors import IMAGENETTE, Lite0
+from analysis.base.provenance import Data, describe_folders, describe_list, provenance
+from analysis.base.results import BadResult, check_file, save, write
+from analysis.bias import commands as lab
+from analysis.generator import quality as generation
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
 from tatok.sampling import GUIDANCE_SCHEDULES, SamplingOptions
 from tatok.tokenizer import TaTok
+from tatok.training.data import EmptyFolder, list_images, spread
 
 
 def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:

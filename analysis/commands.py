@@ -12,15 +12,19 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from analysis import claims, codecs, experiments, results, sides, speed
-from analysis.claim_list import CLAIMS
-from analysis.evaluate import BadData
-from analysis.experiments import Pictures, choose
-from analysis.extractors import EXTRACTORS, Lite0, extractor_or_lite0
-from analysis.plans import PLANS
-from analysis.provenance import ROOT, Data, Provenance, provenance
-from analysis.runner import Runner
-from analysis.work import Origin, Work
+from analysis.base import results
+from analysis.base.evaluate import BadData
+from analysis.base.extractors import EXTRACTORS, Lite0, extractor_or_lite0
+from analysis.base.provenance import ROOT, Data, Provenance, provenance
+from analysis.base.runner import Runner
+from analysis.base.work import Origin, Work
+from analysis.claims import protocol as claims
+from analysis.claims.list import CLAIMS
+from analysis.generator import speed
+from analysis.paper import experiments
+from analysis.paper.experiments import Pictures, choose
+from analysis.paper.plans import PLANS
+from analysis.rate import codecs, sides
 from tatok.config import GENERATOR_SIZES
 from tatok.images import open_image
 from tatok.tokenizer import TaTok

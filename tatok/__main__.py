@@ -13,20 +13,20 @@ from pathlib import Path
 import torch
 
 from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
-from tatok.data import EmptyFolder, list_images, load_batch
 from tatok.edit import vary_globals, vary_patches
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image, to_pil
-from tatok.losses import GeneratorLoss, LossWeights
 from tatok.pretrained import BadCheckpoint, Pretrained
 from tatok.report import report
 from tatok.sampling import SamplingOptions, Step
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
-from tatok.train import RunOptions
+from tatok.training.data import EmptyFolder, list_images, load_batch
+from tatok.training.loop import RunOptions
+from tatok.training.losses import GeneratorLoss, LossWeights
 
 MAX_PICTURES = 64  # that `generate` draws in one batch
 DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
@@ -114,7 +114,7 @@ def copies(path: Path, tokenizer: TaTok, n: int) -> Tokens:
 
 def train_tokenizer(args: argparse.Namespace) -> None:
     """Train, resume, or go on from weights."""
-    from tatok.train_tokenizer import run  # not needed, and slow to import, for the other verbs
+    from tatok.training.tokenizer import run  # not needed, and slow to import, for the other verbs
 
     asked = dataclasses.asdict(SIZES[args.size]) if args.size else {}
     asked |= chosen(args, TokenizerConfig)
@@ -137,7 +137,7 @@ def train_tokenizer(args: argparse.Namespace) -> None:
 
 def train_generator(args: argparse.Namespace) -> None:
     """Train, resume, or go on from weights."""
-    from tatok.train_generator import run
+    from tatok.training.generator import run
 
     check_shape(args, MaskGIT, GENERATOR_SIZES[args.size] if args.size else {})
     run(

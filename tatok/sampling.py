@@ -21,8 +21,8 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, Logits, pack, unpack
 from tatok.config import EPSILON, check_epsilon
-from tatok.data import seeded
 from tatok.tokens import Tokens
+from tatok.training.data import seeded
 
 if TYPE_CHECKING:
     from tatok.generator import MaskGIT

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from tatok import filtering
 from tatok.config import TokenizerConfig
-from tatok.data import seeded
 from tatok.entropy import ESTIMATORS, Predictor
 from tatok.filtering import Correction, Selection
 from tatok.networks import Decoder, Encoder
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
 from tatok.tokens import Tokens
+from tatok.training.data import seeded
 from tatok.transformer import places_at
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import torch
 from conftest import pictures, random_model
 
-from analysis import sides
-from analysis.bands import GROUPS
-from analysis.claim_list import CLAIMS
-from analysis.claims import judge
-from analysis.codecs import CodecPoint, Codecs, Coder, compare
-from analysis.experiments import run
-from analysis.plans import PLANS
-from analysis.provenance import Data, Provenance
-from analysis.results import Estimate, Experiment, path_of, save
-from analysis.runner import Runner
-from analysis.seconds import Seconds
-from analysis.work import Origin, Work
+from analysis.base.provenance import Data, Provenance
+from analysis.base.results import Estimate, Experiment, path_of, save
+from analysis.base.runner import Runner
+from analysis.base.seconds import Seconds
+from analysis.base.stats import GROUPS
+from analysis.base.work import Origin, Work
+from analysis.claims.list import CLAIMS
+from analysis.claims.protocol import judge
+from analysis.paper.experiments import run
+from analysis.paper.plans import PLANS
+from analysis.rate import sides
+from analysis.rate.codecs import CodecPoint, Codecs, Coder, compare
 from tatok.images import to_pil
 
 N = 42  # images: enough for the jackknife

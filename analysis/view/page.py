@@ -7,7 +7,7 @@ from html import escape
 
 import gradio as gr
 
-from analysis.view.files import source
+from analysis.view.shared.files import source
 from tatok import TaTok
 
 TITLE = "TaTok Studio"
@@ -20,7 +20,7 @@ SENTENCE = (
 
 def css() -> str:
     """The page's own style sheet."""
-    return source("page.css", "generate.css", "curves_page.css")
+    return source("page.css", "generate/tab.css", "curves/page.css")
 
 
 def heading() -> None:

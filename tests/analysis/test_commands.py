@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 
 import analysis.__main__ as command_line
-from analysis import commands, extractors, results, speed
-from analysis.claims import END, START, Claims
-from analysis.codecs import Codecs
-from analysis.extractors import ExtractorUnavailable
-from analysis.plans import PLANS
-from analysis.results import Experiment
+from analysis import commands
+from analysis.base import extractors, results
+from analysis.base.extractors import ExtractorUnavailable
+from analysis.base.results import Experiment
+from analysis.claims.protocol import END, START, Claims
+from analysis.generator import speed
+from analysis.paper.plans import PLANS
+from analysis.rate.codecs import Codecs
 from tatok.bench import Cost
 from tatok.images import to_pil
 from tatok.lite import LiteOutput

@@ -16,14 +16,14 @@ from PIL import Image
 from playwright.sync_api import expect
 from pydantic import TypeAdapter
 
-from analysis import paper
-from analysis.codecs import sentences
-from analysis.extractors import Lite0
-from analysis.figure_csv import to_csv
-from analysis.metrics import rfd_label
-from analysis.own_pictures import CHUNK, read_album, short_plan
-from analysis.results import Experiment, load, path_of, save
-from analysis.runner import Runner
+from analysis.base.extractors import Lite0
+from analysis.base.metrics import rfd_label
+from analysis.base.results import Experiment, load, path_of, save
+from analysis.base.runner import Runner
+from analysis.draw.tables import to_csv
+from analysis.paper import overlay
+from analysis.paper.own_pictures import CHUNK, read_album, short_plan
+from analysis.rate.codecs import sentences
 from tatok.images import to_pil
 
 
@@ -108,7 +108,7 @@ def test_what_is_drawn_is_what_the_file_says(tab, results):
         assert shown["y"] == result.fd_label
         for series in result.series:
             assert shown["traces"][series.name]["y"] == [p.fd.value for p in series.points]
-        for curve in paper.OVERLAYS[name].curves:
+        for curve in overlay.OVERLAYS[name].curves:
             trace = shown["traces"][f"the paper: {curve.name}"]
             assert trace["axis"] == "y2" and trace["y"] == [rfid for _, rfid in curve.points]
         line = tab.locator('#curves-made [data-text="made"]')

@@ -9,9 +9,9 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from analysis.view.engine import Engine
-from analysis.view.picker import example_files
-from analysis.view.state import Settings
+from analysis.view.shared.engine import Engine
+from analysis.view.shared.settings import Settings
+from analysis.view.tokenize.picker import example_files
 from tatok import TaTok
 from tatok.images import to_pil
 

@@ -14,9 +14,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 
-from analysis.view.engine import Engine
-from analysis.view.generate_settings import Drawing
-from analysis.view.painter import Painter, Sources, numbers
+from analysis.view.generate.painter import Painter, Sources, numbers
+from analysis.view.generate.settings import Drawing
+from analysis.view.shared.engine import Engine
 from tatok import MaskGIT, TaTok, tokenfile
 from tatok.config import GeneratorConfig
 from tatok.images import to_pil

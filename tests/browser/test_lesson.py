@@ -4,16 +4,16 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser.test_lab import opened
+from browser.test_bias import opened
 from browser.tokenize_tab import SLOW, settled, state
 from PIL import Image
 from playwright.sync_api import expect
 
-from analysis.bias import Share
-from analysis.decomposition import FACTORS
-from analysis.results import Estimate
-from analysis.view.files import source
-from analysis.view.lab_results import edges_said
+from analysis.base.results import Estimate
+from analysis.bias.decomposition import FACTORS
+from analysis.bias.placement import Share
+from analysis.view.bias.results import edges_said
+from analysis.view.shared.files import source
 
 CLAIM, SEEN, WHICH = (f'#lab [data-text="lesson-{name}"]' for name in ("claim", "seen", "which"))
 MEASURING = "Measuring …"
@@ -226,9 +226,11 @@ def scripts(browser):
                 "costs": {"n": 7, "fd_label": "rFD", "own": False, "rows": [row]},
             }
         ),
-        scripts=source("selection.js", "format.js", "colour.js", "panels.js"),
+        scripts=source(
+            "shared/selection.js", "shared/format.js", "shared/colour.js", "shared/panels.js"
+        ),
         lab=source(
-            "lab_charts.js", "lab_selection.js", "lab_runs.js", "lab_change.js", "lab_steps.js"
+            "bias/charts.js", "bias/selection.js", "bias/runs.js", "bias/change.js", "bias/steps.js"
         ),
     )
     page = browser.new_page()

@@ -9,10 +9,10 @@ import pytest
 import torch
 from conftest import pictures, random_model
 
-from analysis.view.engine import Engine
-from analysis.view.files import source
-from analysis.view.patch_view import map_reply
-from analysis.view.state import Settings
+from analysis.view.shared.engine import Engine
+from analysis.view.shared.files import source
+from analysis.view.shared.settings import Settings
+from analysis.view.tokenize.patch_view import map_reply
 from tatok import filtering
 from tatok.entropy import predicted_loss
 from tatok.images import to_pil
@@ -57,7 +57,7 @@ DRAW_CURVE = """
 def script(browser):
     """A blank page that holds selection.js and curve.js."""
     blank = browser.new_page()
-    names = ("selection.js", "format.js", "curve.js")
+    names = ("shared/selection.js", "shared/format.js", "shared/curve.js")
     shared = "Object.assign(window, { Selection, Curve });"
     blank.add_script_tag(content=f"{source(*names)}\n{shared}")
     yield blank

@@ -7,8 +7,8 @@ from browser.tokenize_tab import PICTURES, SLOW, put, settled, state
 from conftest import pictures
 from playwright.sync_api import expect
 
-from analysis.theory import demand
-from analysis.view.theory import TARGETS
+from analysis.rate.theory import demand
+from analysis.view.theory.tab import TARGETS
 from tatok.images import to_pil
 
 HANDLE = '#theory [data-handle="D0"]'

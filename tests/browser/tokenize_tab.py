@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from analysis.view.engine import Engine
-from analysis.view.picker import example_files
-from analysis.view.state import Settings
+from analysis.view.shared.engine import Engine
+from analysis.view.shared.settings import Settings
+from analysis.view.tokenize.picker import example_files
 from tatok import TaTok
 
 ASSETS = Path(__file__).parents[2] / "assets"

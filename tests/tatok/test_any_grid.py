@@ -9,13 +9,13 @@ from conftest import TINY, pictures
 
 from tatok import filtering
 from tatok.config import TokenizerConfig
-from tatok.data import TrainingImages, augment, large_enough, list_images
 from tatok.edit import encode_visible
 from tatok.entropy import ESTIMATORS
 from tatok.images import to_pil
 from tatok.tokenfile import BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
-from tatok.train_tokenizer import start_from_pca
+from tatok.training.data import TrainingImages, augment, large_enough, list_images
+from tatok.training.tokenizer import start_from_pca
 from tatok.transformer import patchify, places_at, unpatchify
 
 ANY = dataclasses.replace(TINY, min_side=24, max_side=56)

@@ -225,7 +225,7 @@ def test_a_named_size_leaves_the_sides_of_the_weights(both, monkeypatch):
     asked = []
     small = TaTok.saved_config(both[0] / "weights")
     monkeypatch.setitem(cli.SIZES, "demo", dataclasses.replace(small, image_size=64))
-    monkeypatch.setattr("tatok.train_tokenizer.run", lambda config, **_: asked.append(config))
+    monkeypatch.setattr("tatok.training.tokenizer.run", lambda config, **_: asked.append(config))
     for flags, sides in (([], (32, None)), (["--max-side", "48"], (32, 48))):
         monkeypatch.setattr(sys, "argv", [
             "tatok", "train", "tokenizer", "--size", "demo", "--init", str(both[0] / "weights"),

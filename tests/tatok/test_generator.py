@@ -6,18 +6,19 @@ import pytest
 import torch
 from conftest import random_generator, random_model
 
-from tatok import MaskGIT, filtering, train_generator
+from tatok import MaskGIT, filtering
 from tatok.canvas import MASKED, PADDING, Canvas, pack, unpack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
-from tatok.data import seeded
-from tatok.losses import GeneratorLoss
 from tatok.sampling import SCHEDULES, SamplingOptions, fill, still_masked
-from tatok.token_cache import CachedTokens
 from tatok.tokenfile import pack as pack_file
 from tatok.tokenfile import unpack as unpack_file
 from tatok.tokens import place_bits
-from tatok.train import World
-from tatok.train_generator import GeneratorTask, draw_mask, hide
+from tatok.training import generator as train_generator
+from tatok.training.cache import CachedTokens
+from tatok.training.data import seeded
+from tatok.training.generator import GeneratorTask, draw_mask, hide
+from tatok.training.loop import World
+from tatok.training.losses import GeneratorLoss
 
 CONFIG = GeneratorConfig(
     classes=("a", "b", "c"), tokenizer="0" * 16, num_patches=16, k=4, codebook_size=32, dim=32,

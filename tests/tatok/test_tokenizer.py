@@ -276,7 +276,7 @@ def test_a_predictive_model_codes_what_g_does_not_predict():
 @pytest.mark.gradients
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_reach_everything(kind):
-    from tatok.losses import LossWeights, total_loss
+    from tatok.training.losses import LossWeights, total_loss
 
     model = random_model(**KINDS[kind]).train()
     encoding = model.encode(pictures(2), 6)

@@ -1,0 +1,1 @@
+"""The positional bias of DTF."""

@@ -1,0 +1,1 @@
+"""The paper's claims, each with the rule that judges it."""

@@ -1,0 +1,65 @@
+"""The public endpoint `/generate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import gradio as gr
+
+from analysis.view.generate.painter import Painter, Sources, numbers
+from analysis.view.generate.settings import CLASS, Drawing
+from analysis.view.shared.settings import BadSetting
+from tatok.images import to_pil
+from tatok.sampling import SamplingOptions
+
+
+def build(painter: Painter, limits: dict) -> None:
+    """Add the endpoint to the current Blocks; it has no visible part. `limits`: on its queue."""
+    config, default = painter.generator.config, SamplingOptions()
+
+    def generate(label, pictures, steps, guidance, temperature, epsilon, n, seed):
+        """Draw pictures of a class ("" for none).
+
+        N is DTF's at epsilon unless n is given. Picture i has the seed `seed` + i. Returns the
+        pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its codes and
+        the seconds of drawing. Until then it returns those that are done, and it ends when the
+        caller hangs up.
+        """
+        values = {
+            "mode": CLASS,
+            "label": label,
+            "pictures": pictures,
+            "steps": steps,
+            "guidance": guidance,
+            "temperature": temperature,
+            "epsilon": epsilon,
+            "count": n,
+            "seed": seed,
+        }
+        try:
+            drawing = Drawing.parse(values, config)
+        except BadSetting as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        drawn, told = [], []
+        for row in range(drawing.pictures):
+            for progress in painter.draw(drawing, row, Sources()):
+                last = progress
+            drawn.append(to_pil(painter.picture(last.step)))
+            told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
+            yield drawn, told
+
+    with gr.Group(visible=False):
+        inputs = [
+            gr.Textbox(config.classes[0], label="label"),
+            gr.Number(1, label="pictures"),
+            gr.Number(default.steps, label="steps"),
+            gr.Number(default.guidance, label="guidance"),
+            gr.Number(default.temperature, label="temperature"),
+            gr.Number(default.epsilon, label="epsilon"),
+            gr.Number(None, label="n"),
+            gr.Number(default.seed, label="seed"),
+        ]
+        outputs = [gr.Gallery(label="pictures", format="png"), gr.JSON(label="statistics")]
+        gr.Button().click(
+            generate, inputs, outputs, preprocess=False, api_name="generate", **limits
+        )

@@ -1,0 +1,1 @@
+"""What lies below the patch view of the tab Tokenize."""

@@ -1,0 +1,131 @@
+"""The tokenizer behind the page: pictures in, entropy maps and reconstructions out.
+
+Every method is a pure function of its arguments. The caches only remember: a slider that moves ε
+costs one decoding, not a new encoding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from analysis.view.shared.settings import Settings
+from tatok import Encoding, Selection, TaTok, Tokens, load_image
+from tatok.entropy import patch_errors
+from tatok.images import open_image
+from tatok.report import Report, report
+from tatok.tokenizer import Evidence
+
+Box = tuple[int, int, int]  # left, top, side in pixels of the upright original
+CACHED = 48  # entries per cache; at most a few megabytes each, so the caches stay below 200 MB
+OPENED = 2  # pictures as large as they came, 36 MB each at 12 megapixels
+
+
+@dataclass(frozen=True)
+class Square:
+    """A picture as the model sees it: x (1, 3, S, S) in [-1, 1], told apart by its content."""
+
+    key: str
+    x: Tensor = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, x: Tensor) -> Square:
+        """From its pixels."""
+        return cls(hashlib.sha256(x.numpy().tobytes()).hexdigest()[:16], x)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture through the tokenizer; image (1, 3, S, S) in [-1, 1]."""
+
+    selection: Selection
+    tokens: Tokens
+    image: Tensor
+    statistics: Report
+
+
+class Engine:
+    """A model with memory-capped caches, safe to call from several threads."""
+
+    def __init__(self, model: TaTok) -> None:
+        self.model = model
+        self.open = lru_cache(OPENED)(open_image)
+        self.square = lru_cache(CACHED)(self._square)
+        self.encode = lru_cache(CACHED)(self._encode)
+        self.quantize = lru_cache(CACHED)(self._quantize)
+        self.measure = lru_cache(CACHED)(self._measure)
+
+    def _square(self, path: str, box: Box | None, side: int | None = None) -> Square:
+        """The square `box` of a picture file (None: the centre), `side` pixels wide (None: the
+        model's image_size). Raises BadImage."""
+        return Square.of(load_image(self.open(path), side or self.model.config.image_size, box))
+
+    def grid(self, square: Square) -> int:
+        """Patches along its side."""
+        return self.model.config.grid_of(square.x.shape[-1])
+
+    @torch.inference_mode()
+    def _encode(self, square: Square, k: int) -> Encoding:
+        return self.model.encode(square.x, k)
+
+    @torch.inference_mode()
+    def _quantize(self, square: Square, k: int) -> Tokens:
+        """The codes of the k global tokens and of every patch, kept or not."""
+        return self.model.quantize(self.encode(square, k))
+
+    @torch.inference_mode()
+    def _measure(
+        self, square: Square, k: int, estimator: str, target_psnr: float | None
+    ) -> Evidence:
+        """H and T, which depend neither on ε nor on the policy."""
+        return self.model.measure(self.encode(square, k), estimator, target_psnr)
+
+    @torch.inference_mode()
+    def error_of_all(self, square: Square, k: int) -> float:
+        """sum_i D_i of the image decoded from all patches: see `predicted_loss`."""
+        image = self.model.decode_all(self.encode(square, k))
+        return float(patch_errors(square.x, image, self.model.config).sum())
+
+    @torch.inference_mode()
+    def select(self, square: Square, settings: Settings) -> Selection:
+        """What `TaTok.select` returns for these settings, then what is forced by hand."""
+        selection = self.model.filter(
+            self.encode(square, settings.k),
+            self.measure(square, settings.k, settings.estimator, settings.target_psnr),
+            settings.epsilon,
+            settings.policy,
+        )
+        if not settings.forced:
+            return selection
+        keep = selection.keep.clone()
+        keep[:, list(settings.forced_in)] = True
+        keep[:, list(settings.forced_out)] = False
+        return replace(selection, keep=keep, count=keep.sum(dim=1))
+
+    @torch.inference_mode()
+    def tokenize(self, square: Square, settings: Settings) -> Result:
+        """Select, take the codes, decode and measure."""
+        selection = self.select(square, settings)
+        codes = self.quantize(square, settings.k)
+        tokens = replace(
+            codes,
+            patch_codes=codes.patch_codes.masked_fill(~selection.keep, -1),
+            # No rule gives the places where one of them was forced.
+            places="sent" if settings.forced else self.model.places_rule(selection),
+        )
+        image = self.model.decode(tokens)
+        return Result(selection, tokens, image, report(square.x, image, selection, tokens))
+
+    @torch.inference_mode()
+    def decode(self, square: Square, k: int, patch_codes: Tensor) -> Tensor:
+        """B rows of patch codes (B, M), -1 where dropped, decoded with the picture's k global
+        tokens: (B, 3, S, S) in [-1, 1]."""
+        tokens = self.quantize(square, k)
+        global_codes = tokens.global_codes.expand(len(patch_codes), -1)
+        return self.model.decode(
+            replace(tokens, global_codes=global_codes, patch_codes=patch_codes)
+        )

@@ -1,0 +1,243 @@
+"""The generator's side of training: masks drawn per row, loss, validation."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tatok import filtering
+from tatok.canvas import MASKED, Canvas, pack
+from tatok.config import GENERATOR_SIZES, GeneratorConfig
+from tatok.generator import MaskGIT
+from tatok.sampling import SCHEDULES
+from tatok.speed import stack_work
+from tatok.tokenizer import TaTok
+from tatok.training.cache import CachedTokens, Rows, cache_tokens
+from tatok.training.data import EmptyFolder, list_images, log_uniform, seeded, spread
+from tatok.training.loop import RunOptions, Trainer, World
+from tatok.training.losses import GeneratorLoss
+
+VIEWS = 3  # of a picture: without augmented ones the global codes are soon learned by heart
+PARTS = 4  # of a batch, sorted by length
+FRACTIONS = (0.25, 0.5, 0.75, 1.0)  # of masked tokens, at which the validation loss is told
+
+
+@dataclass
+class GeneratorTask:
+    """What the loop needs to train a MaskGIT on cached tokens."""
+
+    model: MaskGIT
+    tokens: CachedTokens
+    held_out: CachedTokens
+    options: GeneratorLoss
+    seed: int = 0
+    folders: tuple[str, ...] = ()  # of the classes, whose names may differ
+
+    def __post_init__(self) -> None:
+        self.data = Rows(len(self.tokens), self.seed)
+        self.work = 0
+
+    # -- one step ----------------------------------------------------------------------------
+
+    def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy on the masked tokens, and of the entropy's shares by place and by rank."""
+        config, joint = self.model.config, len(batch) * world.size
+        generator = seeded(self.seed, 2, n)
+        share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
+        draws = torch.rand(joint, 5, generator=generator)[share]
+        noise = torch.rand(joint, config.k + config.num_patches, generator=generator)[share]
+        low, high = self.options.epsilon_low, self.options.epsilon_high
+        full, entropy = self._canvas(
+            self.tokens, batch.cpu(), log_uniform(draws[:, 0].double(), low, high)
+        )
+        dropped = draws[:, 1] < self.options.class_dropout
+        full = dataclasses.replace(
+            full, labels=full.labels.masked_fill(dropped, len(config.classes))
+        )
+        full, hidden = draw_mask(full, draws[:, 2:], noise)
+        full, hidden, entropy = (
+            full.to(self.model.device),
+            hidden.to(batch.device),
+            entropy.to(batch.device),
+        )
+        terms, self.work = {"code": 0.0}, 0
+        # Rows of like length go together, or much of the work would be on padding.
+        for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
+            part = full.rows(rows)
+            hidden_part = hidden[rows, : part.codes.shape[1]]
+            length = 1 + part.codes.shape[1]  # the class comes first
+            self.work += 3 * len(rows) * stack_work(self.model.blocks, length)
+            loss = self.code_loss(hide(part, hidden_part), part, hidden_part)
+            terms["code"] += loss * len(rows) / len(batch)
+        terms["place"], terms["profile"] = self.place_loss(hide(full, hidden), entropy)
+        return sum(terms.values()), terms
+
+    def _canvas(self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor) -> tuple[Canvas, Tensor]:
+        """Rows of the cache as a canvas with nothing masked, kept by DTF; and their entropies."""
+        entropy = tokens.entropy[rows].double()
+        keep = filtering.dtf(entropy, epsilon).keep
+        places, codes = pack(keep, tokens.patch_codes[rows])
+        return Canvas(tokens.labels[rows], tokens.global_codes[rows], codes, places), entropy
+
+    def code_loss(self, seen: Canvas, full: Canvas, hidden: Tensor) -> Tensor:
+        """Mean over rows of the mean cross-entropy of a row's masked tokens, nats."""
+        logits = self.model.logits(seen)
+        k = full.global_codes.shape[1]
+        losses = torch.zeros(hidden.shape, device=hidden.device)
+        for part, values in ((slice(0, k), logits.globals), (slice(k, None), logits.patches)):
+            target = full.codes[:, part][hidden[:, part]]
+            losses[:, part][hidden[:, part]] = F.cross_entropy(
+                values.float(),
+                target,
+                reduction="none",
+                label_smoothing=self.options.label_smoothing if self.model.training else 0.0,
+            )
+        return (losses.sum(dim=1) / hidden.sum(dim=1).clamp(min=1)).mean()
+
+    def place_loss(self, seen: Canvas, entropy: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropies of H_i / H_total, by place and by rank; rows with H_total = 0 count 0."""
+        share, profile = self.model.place_logits(seen.labels, seen.global_codes)
+        p = (entropy / entropy.sum(dim=1, keepdim=True).clamp(min=1e-9)).to(share.dtype)
+        ranked = p.sort(dim=1, descending=True).values
+        return -(p * share).sum(dim=1).mean(), -(ranked * profile).sum(dim=1).mean()
+
+    def after_step(self, n: int, world: World) -> None:
+        """Nothing: only gradients move the generator."""
+
+    # -- log and checkpoint ------------------------------------------------------------------
+
+    @torch.no_grad()
+    def validate(self, model: MaskGIT) -> dict[str, float]:
+        """Losses on held-out tokens at epsilon = 0.05, in nats: patches given all global codes, by
+        masked fraction; global codes given the class alone; and N by the head beside the true N."""
+        task = dataclasses.replace(self, model=model)
+        rows = torch.arange(min(128, len(self.held_out)))
+        full, entropy = task._canvas(self.held_out, rows, torch.full((len(rows),), 0.05))
+        full, k = full.to(model.device), model.config.k
+        noise = torch.rand(full.codes.shape, generator=seeded(self.seed, 5)).to(model.device)
+        patches = torch.cat([torch.zeros_like(full.global_codes).bool(), full.real], dim=1)
+        row = {}
+        for fraction in FRACTIONS:
+            hidden = (noise <= fraction) & patches
+            row[f"val_{fraction:g}"] = task.code_loss(hide(full, hidden), full, hidden).item()
+        alone, hidden = (
+            full.without_patches(torch.ones(len(rows)).bool().to(model.device)),
+            ~patches,
+        )
+        hidden[:, k:] = False
+        row["val_globals"] = task.code_loss(hide(alone, hidden), alone, hidden).item()
+        place, profile = task.place_loss(full, entropy.to(model.device))
+        keep = model.choose_places(full.labels, full.global_codes, 0.05)
+        return row | {
+            "val_place": place.item(),
+            "val_profile": profile.item(),
+            "N": keep.sum(dim=1).float().mean().item(),
+            "N_true": full.real.sum(dim=1).float().mean().item(),
+        }
+
+    def save(self, model: MaskGIT, folder: Path, record: dict) -> None:
+        """Weights that can ship."""
+        record |= {
+            "loss": dataclasses.asdict(self.options),
+            "sequences": len(self.tokens),
+            "folders": self.folders,
+        }
+        model.save_pretrained(folder, extra=record)
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing beside model and optimizer."""
+        return {}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """The counterpart of `state`."""
+
+
+def hide(full: Canvas, hidden: Tensor) -> Canvas:
+    """The canvas with the tokens in hidden (B, k + L) masked."""
+    k = full.global_codes.shape[1]
+    return dataclasses.replace(
+        full,
+        global_codes=full.global_codes.masked_fill(hidden[:, :k], MASKED),
+        patch_codes=full.patch_codes.masked_fill(hidden[:, k:], MASKED),
+    )
+
+
+def draw_mask(full: Canvas, draws: Tensor, noise: Tensor) -> tuple[Canvas, Tensor]:
+    """Which tokens training rows hide, (B, k + L) bool; draws (B, 3), noise (B, k + M) uniform.
+
+    As in sampling: a third of the rows have no patches (they are taken off the canvas) and hide
+    global codes, half have all global codes and hide patches; a twelfth have all patches and hide
+    global codes (`edit.vary_globals`), and a twelfth hide of both, each at a share of its own.
+    Shares follow the arccos schedule.
+    """
+    k = full.global_codes.shape[1]
+    kind, *shares = draws.unbind(dim=1)
+    if k == 0:
+        kind = torch.full_like(kind, 1 / 2)  # there are only patches to hide
+    for_globals, for_patches = (
+        torch.tensor([SCHEDULES["arccos"](r) for r in share.tolist()])[:, None] for share in shares
+    )
+    score = torch.cat([noise[:, :k], noise[:, k:].gather(1, full.places.clamp(min=0))], dim=1)
+    full = full.without_patches(kind < 1 / 3)
+    all_globals = ((kind >= 1 / 3) & (kind < 5 / 6))[:, None]
+    globals_ = (score[:, :k] < for_globals) & ~all_globals
+    some_patches = full.real & (kind < 11 / 12)[:, None]
+    hidden = torch.cat([globals_, (score[:, k:] < for_patches) & some_patches], dim=1)
+    # a row that hides nothing teaches nothing: it hides the token that is first in line
+    allowed = torch.cat([(~all_globals).expand(-1, k), some_patches], dim=1)
+    lonely = ~hidden.any(dim=1)
+    hidden[lonely, score.masked_fill(~allowed, 2)[lonely].argmin(dim=1)] = True
+    return full, hidden
+
+
+def run(
+    size: str,
+    tokenizer: str,
+    options: RunOptions,
+    loss: GeneratorLoss,
+    data: list[str],
+    val: list[str] | None = None,
+    init: str | None = None,
+    names: dict[str, str] | None = None,
+) -> None:
+    """Train a generator on the tokens of labelled folders: afresh, resumed, or going on (`init`).
+
+    A picture's class is the name of its folder; `names` renames some. Without `val`, 2 % of the
+    images are held out.
+    """
+    torch.manual_seed(options.seed)
+    files = list_images(data)
+    held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
+    files = sorted(set(files) - set(held_out), key=lambda file: file.path)
+    folders = sorted({file.label for file in files})
+    held_out = [file for file in held_out if file.label in folders]
+    world = World.join()
+    encoder = TaTok.from_pretrained(tokenizer).to(world.device)
+    c, source = encoder.config, options.out if options.resume else init
+    config = GeneratorConfig(
+        classes=tuple((names or {}).get(folder, folder) for folder in folders),
+        tokenizer=encoder.fingerprint,
+        num_patches=c.num_patches,
+        k=c.k,
+        layout=c.layout,
+        codebook_size=c.codebook_size,
+        estimator=c.estimator,
+        **GENERATOR_SIZES[size],
+    )
+    model = MaskGIT.from_pretrained(source) if source else MaskGIT(config)
+    if source is None:
+        model.start_from_codes(encoder)
+    if (model.config.tokenizer, model.config.classes) != (config.tokenizer, config.classes):
+        raise ValueError("These generator weights belong to another tokenizer or other classes.")
+    record = MaskGIT.training_record(source) if source else {}
+    if not held_out or not files:
+        raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
+    cached = cache_tokens(encoder, files, folders, options.out, VIEWS, world)
+    held = cache_tokens(encoder, spread(held_out, 128), folders, options.out, 1, world)
+    task = GeneratorTask(model, cached, held, loss, options.seed, tuple(folders))
+    Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()

@@ -1,0 +1,368 @@
+"""One training loop for tokenizer and generator: resumable, logged, for one process or torchrun.
+
+Every random draw is a function of (seed, images seen), so that a run that was killed and resumed
+is bit for bit the run that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from safetensors import safe_open
+from safetensors.torch import save_file
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from tatok.pretrained import Pretrained
+from tatok.speed import bf16_pays, product_rate
+from tatok.training.data import Stream
+from tatok.transformer import SelfAttention
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How long, how fast, where to. Images are counted over all runs of the schedule."""
+
+    out: Path
+    images: int = 300_000  # length of the schedule
+    minutes: float = float("inf")  # save and stop after this long
+    batch: int = 8  # of one process
+    lr: float = 6e-4
+    warmup: int = 2_000  # images over which the rate rises, again after every new start
+    cooldown: float = 0.2  # last share of the schedule, over which the rate falls to 0
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    seed: int = 0
+    save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
+    workers: int = 1
+    bf16: bool = False  # mixed precision on a CPU too (pays with AVX512-BF16 or AMX); a GPU has it
+    hold: bool = False  # tokenizer: all pictures decoded on the device, augmented there
+    resume: bool = False
+
+
+class Task(Protocol):
+    """What the loop trains; `n` is the number of images seen before this joint batch."""
+
+    model: Pretrained
+    data: Dataset
+    work: int  # multiply-adds of the last step's blocks in this process; backward is two forwards
+
+    def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def after_step(self, n: int, world: World) -> None: ...
+    def validate(self, model: Pretrained) -> dict[str, float]: ...
+    def save(self, model: Pretrained, folder: Path, record: dict) -> None: ...
+    def state(self) -> dict[str, Tensor]: ...
+    def load_state(self, state: dict[str, Tensor]) -> None: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its peers (torchrun sets the environment)."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @staticmethod
+    def join() -> World:
+        """Read torchrun's environment and join the group; alone if there is none."""
+        size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if cuda else None)
+        device = device if cuda else torch.device("cpu")
+        if cuda:
+            torch.cuda.set_device(device)
+        if size > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if cuda else "gloo")
+        return World(rank, size, device)
+
+    @torch.no_grad()
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the values of the first one."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def same(self, flag: bool) -> bool:
+        """The first process's flag, on all of them."""
+        value = torch.tensor(float(flag), device=self.device)
+        self.share([value])
+        return value.item() > 0
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over the processes; every term of the loss is a mean over images."""
+        if self.size == 1:
+            return
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([g.flatten() for g in grads])  # one message instead of a hundred
+        dist.all_reduce(flat)
+        for p, mean in zip(
+            parameters, (flat / self.size).split([g.numel() for g in grads]), strict=True
+        ):
+            p.grad = mean.view_as(p)
+
+
+def learning_rate(n: int, since_start: int, options: RunOptions) -> float:
+    """Rate at image n: rises over `warmup`, holds, falls over the last `cooldown`."""
+    rise = min(1.0, (since_start + 1) / max(1, options.warmup))
+    fall = min(1.0, (options.images - n) / max(1.0, options.cooldown * options.images))
+    return options.lr * rise * max(0.0, fall)
+
+
+def means(sums: dict[str, Tensor], steps: int) -> dict[str, float]:
+    """Sums over steps -> means as numbers."""
+    return {name: value.item() / steps for name, value in sums.items()}
+
+
+class Trainer:
+    """Owns optimizer, EMA copy, log and checkpoints of one run."""
+
+    def __init__(self, task: Task, options: RunOptions, seen: int = 0, hours: float = 0.0) -> None:
+        self.task, self.options, self.world = task, options, World.join()
+        task.model.to(self.world.device).train()
+        self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
+        on_gpu = self.world.device.type == "cuda"
+        self.half = on_gpu or options.bf16 and self.world.same(bf16_pays())
+        if options.bf16 and not self.half:
+            log.warning("This processor does not multiply bfloat16: --bf16 is off.")
+        for module in task.model.modules():
+            if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
+                module.compile()
+            elif isinstance(module, SelfAttention) and self.half:
+                module.by_head = True
+        self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)
+        self.parameters = [p for p in task.model.parameters() if p.requires_grad]
+        decay = [p for p in self.parameters if p.ndim >= 2]
+        plain = [p for p in self.parameters if p.ndim < 2]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=options.lr,
+            betas=(0.9, 0.95),
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+        self.seen = self.began = seen
+        self.hours = hours  # of training, over all runs of the schedule
+        self.stop = False
+        if options.resume:
+            self._load()
+        self.world.share([*_all_tensors(task.model).values(), *_all_tensors(self.ema).values()])
+        if self.seen + options.batch * self.world.size > options.images:
+            raise ValueError(
+                f"Nothing is left to train: the schedule has {options.images:,} images, and these "
+                f"weights have seen {self.seen:,}."
+            )
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train until the schedule, the minutes, or a SIGINT/SIGTERM ends it; save; return."""
+        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._fit()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _fit(self) -> None:
+        options, world = self.options, self.world
+        stream = Stream(self.seen, options.images, options.batch, world.rank, world.size)
+        loader = DataLoader(
+            self.task.data,
+            options.batch,
+            sampler=stream,
+            num_workers=0 if options.hold else options.workers,
+            pin_memory=world.device.type == "cuda" and not options.hold,
+            worker_init_fn=_leave_signals_to_the_loop,
+        )
+        bar = tqdm(
+            total=options.images,
+            initial=self.seen,
+            unit="img",
+            disable=world.rank > 0,
+            mininterval=5,
+            dynamic_ncols=True,
+        )
+        start = last_save = time.monotonic()
+        sums: dict[str, Tensor] = {}
+        steps, work, closing = 0, 0, 0.0
+        for batch in loader:
+            terms = self.step(batch.to(world.device, non_blocking=True))
+            bar.update(options.batch * world.size)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0) + value.detach()
+            steps, work = steps + 1, work + self.task.work
+            now = time.monotonic()
+            # The last checkpoint is begun so that it ends in time; an early one tells how long.
+            over = self._agree(self.stop or now - start + closing > 60 * options.minutes)
+            patience = options.save_every
+            if not closing:
+                patience = min(patience, options.minutes / 4)
+            if over or self._agree(now - last_save > 60 * patience):
+                self._checkpoint(now - last_save, means(sums, steps), steps, work)
+                last_save, sums, steps, work = time.monotonic(), {}, 0, 0
+                closing = last_save - now
+            if over:
+                break
+        else:
+            if steps:  # else the last batch has been saved, and its row has the losses
+                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps, work)
+        bar.close()
+
+    def step(self, batch: Tensor) -> dict[str, Tensor]:
+        """One update on this process's share (B, …) of the joint batch."""
+        options, world = self.options, self.world
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.seen, self.seen - self.began, options)
+        with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
+            loss, terms = self.task.loss(batch, self.seen, world)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        world.mean_gradients(self.parameters)
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.task.after_step(self.seen, world)
+        self.seen += len(batch) * world.size
+        self._average()
+        return {"loss": loss, **terms}  # numbers only when they are logged: asking makes a GPU wait
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # The average starts short, so that it does not remember the initialisation.
+        steps = (self.seen - self.began) / (self.options.batch * self.world.size)
+        decay = min(self.options.ema, (1 + steps) / (10 + steps))
+        ours, theirs = list(self.ema.parameters()), list(self.task.model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for ours, theirs in zip(self.ema.buffers(), self.task.model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def _on_signal(self, *_: object) -> None:
+        self.stop = True
+
+    def _agree(self, flag: bool) -> bool:
+        """True on all processes as soon as it is on one."""
+        if self.world.size == 1:
+            return flag
+        value = torch.tensor(float(flag), device=self.world.device)
+        dist.all_reduce(value)
+        return value.item() > 0
+
+    # -- checkpoints and log -----------------------------------------------------------------
+
+    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int, work: int) -> None:
+        self.hours += seconds / 3600
+        images = steps * self.options.batch * self.world.size
+        seconds = max(seconds, 1e-9)
+        per_second = work / seconds  # of this process
+        if self.world.rank == 0:
+            # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
+            self.options.out.mkdir(parents=True, exist_ok=True)
+            self._save()
+            self.task.save(self.ema, self.options.out, self.record())
+            row = {
+                "images": self.seen,
+                "hours": round(self.hours, 4),
+                "lr": self.optimizer.param_groups[0]["lr"],
+                "images_per_second": images / seconds,
+                "multiply_adds_per_second": per_second * self.world.size,
+                "share_of_peak": per_second / self.peak,
+                **terms,
+            }
+            row |= self.task.validate(self.ema)
+            self._log(row)
+        self.world.wait()
+
+    def record(self) -> dict:
+        """What goes beside the weights: how far the schedule is."""
+        options = {
+            n: v for n, v in vars(self.options).items() if n not in ("out", "resume", "minutes")
+        }
+        return {"images": self.seen, "hours": round(self.hours, 3), "options": options}
+
+    def _log(self, row: dict[str, float]) -> None:
+        path = self.options.out / "log.csv"
+        if path.exists():
+            with path.open(newline="") as file:
+                kept = [old for old in csv.DictReader(file) if int(old["images"]) < row["images"]]
+        else:
+            kept = []
+        names = list(dict.fromkeys([name for old in [*kept, row] for name in old]))
+        partial = path.with_suffix(".partial")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(
+                [*kept, {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in row.items()}]
+            )
+        os.replace(partial, path)
+        log.info(
+            " ".join(f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in row.items())
+        )
+
+    def _save(self) -> None:
+        state = {f"model.{n}": t for n, t in _all_tensors(self.task.model).items()}
+        state |= {f"ema.{n}": t for n, t in _all_tensors(self.ema).items()}
+        for i, slot in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{i}.{n}": torch.as_tensor(t) for n, t in slot.items()}
+        state |= {f"task.{n}": t for n, t in self.task.state().items()}
+        state = {n: t.detach().clone().contiguous() for n, t in state.items()}
+        meta = {"seen": self.seen, "began": self.began, "hours": self.hours}
+        partial = self.options.out / ".state.partial"
+        save_file(state, partial, metadata={"run": json.dumps(meta)})
+        os.replace(partial, self.options.out / "state.safetensors")
+
+    def _load(self) -> None:
+        path = self.options.out / "state.safetensors"
+        if not path.exists():
+            raise FileNotFoundError(f"There is nothing to resume in {self.options.out}.")
+        with safe_open(path, "pt", device=str(self.world.device)) as file:
+            meta = json.loads(file.metadata()["run"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        part = lambda prefix: {  # noqa: E731
+            n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
+        }
+        for model, prefix in ((self.task.model, "model."), (self.ema, "ema.")):
+            tensors = _all_tensors(model)
+            with torch.no_grad():
+                for name, value in part(prefix).items():
+                    tensors[name].copy_(value)
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in part("optimizer.").items():
+            i, key = name.split(".", 1)
+            slots.setdefault(int(i), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self.task.load_state(part("task."))
+        self.seen, self.began, self.hours = meta["seen"], meta["began"], meta["hours"]
+
+
+def _leave_signals_to_the_loop(_: int) -> None:
+    """Ctrl-C reaches the whole process group; a worker that died of it takes the loop along."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _all_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and all buffers, those included that a shipped checkpoint leaves out."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())

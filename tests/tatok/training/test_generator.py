@@ -1,0 +1,139 @@
+"""The generator's training from a folder of pictures: cache, loop, resume, and what is refused."""
+
+import csv
+import dataclasses
+
+import pytest
+import torch
+from conftest import pictures, random_model
+
+from tatok import MaskGIT, config, filtering
+from tatok.images import to_pil
+from tatok.training import cache, data
+from tatok.training.cache import cache_tokens
+from tatok.training.generator import run
+from tatok.training.loop import RunOptions, World
+from tatok.training.losses import GeneratorLoss
+
+pytestmark = pytest.mark.gradients
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Weights of a tiny tokenizer, two classes of pictures, and a generator of no size."""
+    tiny = {"dim": 32, "depth": 2, "heads": 4, "place_dim": 16}
+    monkeypatch.setitem(config.GENERATOR_SIZES, "tiny", tiny)
+    random_model().save_pretrained(tmp_path / "weights")
+    for n, x in enumerate(pictures(14)):
+        folder = tmp_path / "images" / "ab"[n % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        to_pil(x).save(folder / f"{n}.png")
+    (tmp_path / "images" / "a" / "broken.png").write_bytes(b"nothing")
+    return tmp_path
+
+
+def train(world, out, images, resume=False, **how):
+    options = RunOptions(
+        out=world / out, images=images, batch=4, workers=0, cooldown=0.0, warmup=8, resume=resume
+    )
+    run("tiny", str(world / "weights"), options, GeneratorLoss(), [str(world / "images")], **how)
+    return MaskGIT.from_pretrained(world / out)
+
+
+def test_train_resume_and_log(world):
+    straight = train(world, "one", 48)
+    train(world, "two", 24)
+    resumed = train(world, "two", 48, resume=True)
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    rows = list(csv.DictReader((world / "two" / "log.csv").open()))
+    assert [int(row["images"]) for row in rows] == [24, 48]
+    assert all(float(rows[1][f"val_{f}"]) > 0 for f in ("0.25", "0.5", "0.75", "1", "globals"))
+    assert straight.config.classes == ("a", "b")
+    last = list(straight.sample(["a", "b"], steps=3))[-1]
+    assert torch.equal(last.tokens.patch_codes >= 0, last.keep)
+
+
+def test_names_and_foreign_weights(world):
+    train(world, "one", 8, names={"a": "apples"})
+    assert MaskGIT.from_pretrained(world / "one").config.classes == ("apples", "b")
+    assert MaskGIT.training_record(world / "one")["folders"] == ["a", "b"]
+    with pytest.raises(ValueError, match="other"):
+        train(world, "two", 8, init=str(world / "one"))  # without the names
+    random_model(seed=1).save_pretrained(world / "weights")
+    with pytest.raises(ValueError, match="other"):
+        train(world, "two", 8, init=str(world / "one"), names={"a": "apples"})
+
+
+def test_the_cache_holds_what_the_tokenizer_says(world):
+    model = random_model()
+    files = data.list_images([world / "images"])
+    cached = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
+    assert len(cached) == 42  # 14 readable pictures, their mirror images, and augmented ones
+    readable = [file for file in files if file.path.name != "broken.png"]
+    x = data.load_batch(readable, 32)
+    x = torch.cat([x, x.flip(3)])
+    with torch.no_grad():
+        encoding = model.encode(x)
+        selection = model.select(encoding, 0.3)
+        tokens = model.quantize(encoding, selection)
+    assert cached.labels.tolist() == 3 * [["a", "b"].index(file.label) for file in readable]
+    assert torch.equal(cached.global_codes[:28], tokens.global_codes)
+    assert not torch.equal(cached.patch_codes[28:], cached.patch_codes[:14])
+    keep = filtering.dtf(cached.entropy[:28], 0.3).keep
+    assert torch.equal(keep, selection.keep)
+    assert torch.equal(cached.patch_codes[:28].masked_fill(~keep, -1), tokens.patch_codes)
+    stamp = next((world / "cache").iterdir()).stat().st_mtime_ns
+    again = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
+    assert next((world / "cache").iterdir()).stat().st_mtime_ns == stamp
+    assert same(cached, again)
+    other = cache_tokens(model, files, ["b", "a"], world / "cache")
+    assert torch.equal(other.labels, 1 - cached.labels[:14])
+    model.config = dataclasses.replace(model.config, k=model.config.k - 1)
+    assert cache_tokens(model, files, ["a", "b"], world / "cache").global_codes.shape[1] == 3
+
+
+def test_processes_share_the_encoding_by_shards(world, monkeypatch):
+    monkeypatch.setattr(cache, "SHARD", 4)
+    monkeypatch.setattr(World, "wait", lambda self: None)
+    model, files = random_model(), data.list_images([world / "images"])
+    alone = cache_tokens(model, files, ["a", "b"], world / "alone")
+    monkeypatch.setattr(cache, "load_file", lambda path: {})  # the other's are not there yet
+    for rank, shards in ((0, 2), (1, 4)):
+        with pytest.raises(KeyError):
+            cache_tokens(model, files, ["a", "b"], world / "two", 1, World(rank, 2))
+        assert len(list((world / "two").iterdir())) == shards
+    monkeypatch.undo()
+    monkeypatch.setattr(cache, "SHARD", 4)
+    monkeypatch.setattr(cache, "_encode", None)  # nothing is left to do
+    assert same(alone, cache_tokens(model, files, ["a", "b"], world / "two"))
+
+
+def same(one, other):
+    pairs = zip(dataclasses.astuple(one), dataclasses.astuple(other), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_without_global_tokens_a_generator_draws_patches_alone(world):
+    random_model(k=0).save_pretrained(world / "weights")
+    generator = train(world, "one", 16)
+    *_, last = generator.sample(["a", "b"], steps=3, count=5)
+    assert last.tokens.count.tolist() == [5, 5] and last.tokens.global_codes.shape == (2, 0)
+
+
+def test_a_schedule_that_is_over_is_said(world):
+    train(world, "one", 16)
+    for images in (8, 16, 19):
+        with pytest.raises(ValueError, match="Nothing is left to train"):
+            train(world, "two", images, init=str(world / "one"))
+    with pytest.raises(data.EmptyFolder, match="others to hold out"):
+        options = RunOptions(out=world / "three", images=8, batch=4, workers=0)
+        folders = [[str(world / "images" / name)] for name in "ab"]
+        run("tiny", str(world / "weights"), options, GeneratorLoss(), folders[0], folders[1])
+
+
+def test_a_cache_of_nothing_is_refused(world):
+    broken = [file for file in data.list_images([world / "images"]) if "broken" in file.path.name]
+    for files in (broken, []):
+        with pytest.raises(data.EmptyFolder):
+            cache_tokens(random_model(), files, ["a", "b"], world / "cache")

@@ -1,0 +1,389 @@
+"""The training loop: bit-exact resume, joint batches over processes, schedules, clean stops."""
+
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from conftest import TINY, pictures, random_model
+from PIL import Image
+
+from tatok import TaTok
+from tatok.images import to_pil
+from tatok.training import data, loop
+from tatok.training.loop import RunOptions, Trainer, World, learning_rate
+from tatok.training.losses import LossWeights, total_loss
+from tatok.training.tokenizer import TokenizerTask, draw_k, draw_keep, start_from_pca
+
+pytestmark = pytest.mark.gradients
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes of 10 pictures, and a file that is no picture."""
+    root = tmp_path_factory.mktemp("images")
+    for n, x in enumerate(pictures(20)):
+        (root / "ab"[n % 2]).mkdir(exist_ok=True)
+        to_pil(x).save(root / "ab"[n % 2] / f"{n}.png")
+    (root / "a" / "broken.png").write_bytes(b"nothing")
+    return root
+
+
+def trainer(folder, out, images, resume=False, **changes):
+    torch.manual_seed(0)
+    files = data.list_images([folder])
+    config = dataclasses.replace(TINY, codebook_size=16)
+    task = TokenizerTask(TaTok(config), files, files[:4], unquantized=16)
+    options = RunOptions(
+        out=out, images=images, batch=4, workers=0, resume=resume, cooldown=0.0, warmup=8, **changes
+    )
+    return Trainer(task, options)
+
+
+def test_resume_is_bit_exact(folder, tmp_path):
+    straight = trainer(folder, tmp_path / "a", 48)
+    straight.fit()
+    first = trainer(folder, tmp_path / "b", 24)
+    first.fit()
+    second = trainer(folder, tmp_path / "b", 48, resume=True)
+    assert second.seen == 24
+    second.fit()
+    for ours, theirs in ((straight.task.model, second.task.model), (straight.ema, second.ema)):
+        for name, value in ours.state_dict().items():
+            assert torch.equal(value, theirs.state_dict()[name]), name
+    assert not torch.equal(
+        straight.task.model.encoder.embed.weight, first.task.model.encoder.embed.weight
+    )
+    rows = list(csv.DictReader((tmp_path / "b" / "log.csv").open()))
+    assert [int(r["images"]) for r in rows] == [24, 48]
+    for name in (
+        "rec",
+        "commit",
+        "glob",
+        "psnr_all",
+        "psnr_none",
+        "N_at_0.05",
+        "patch_usage",
+        "patch_perplexity",
+        "global_usage",
+        "global_perplexity",
+    ):
+        assert float(rows[1][name]) == float(rows[1][name])
+    assert rows[0]["unreadable"] == "1"
+    shipped = TaTok.from_pretrained(tmp_path / "b")
+    assert TaTok.training_record(tmp_path / "b")["images"] == 48
+    assert shipped.residual_scale != 1 and Image.open(tmp_path / "b" / "pictures.png").width > 100
+
+
+def test_a_save_on_the_last_batch_keeps_its_losses(folder, tmp_path):
+    one = trainer(folder, tmp_path, 8, save_every=0.0)  # a save falls due on every batch
+    one.fit()
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert [int(row["images"]) for row in rows] == [4, 8]
+    assert all(float(row["loss"]) == float(row["loss"]) for row in rows)
+
+
+def test_nothing_to_resume_is_said(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        trainer(folder, tmp_path / "none", 8, resume=True)
+
+
+def test_learning_rate_rises_holds_and_falls():
+    o = RunOptions(out=None, images=1000, lr=1.0, warmup=100, cooldown=0.2)
+    assert learning_rate(0, 0, o) == pytest.approx(0.01)
+    assert learning_rate(500, 500, o) == 1.0
+    assert learning_rate(500, 9, o) == pytest.approx(0.1)  # a new start rises again
+    assert learning_rate(900, 900, o) == pytest.approx(0.5)
+    assert learning_rate(1000, 1000, o) == 0.0
+
+
+def test_draws_serve_every_k_and_every_n():
+    ks = torch.tensor([draw_k(16, 32, data.seeded(0, n)) for n in range(2000)])
+    assert set(ks.tolist()) == set(range(33))
+    assert 0.05 < (ks == 0).float().mean() < 0.15
+    model = random_model()
+    encoding = model.encode(pictures(8), 4)
+    keeps = torch.cat(
+        [draw_keep(model, encoding, 1, slice(0, 8), data.seeded(1, n)) for n in range(100)]
+    )
+    N = keeps.sum(1)
+    assert 0.12 < (N == 0).float().mean() < 0.18 and (N == 16).float().mean() > 0.22
+    assert set(N.tolist()) >= set(range(9))
+    partial = keeps[(N > 1) & (N < 16)]
+    raster = torch.arange(16) < partial.sum(1, keepdim=True)
+    assert 0.05 < (partial == raster).all(1).float().mean() < 0.35  # `first` is among them
+    assert 0.05 < (partial == raster.flip(1)).all(1).float().mean() < 0.35  # `last` too
+
+
+def test_draws_of_two_processes_are_the_joint_draw():
+    model = random_model()
+    encoding = model.encode(pictures(8), 4)
+    joint = draw_keep(model, encoding, 1, slice(0, 8), data.seeded(5))
+    halves = [
+        draw_keep(model, encoding.rows(torch.arange(8)[s]), 2, s, data.seeded(5))
+        for s in (slice(0, 4), slice(4, 8))
+    ]
+    assert torch.equal(joint, torch.cat(halves))
+
+
+def test_stream_cuts_joint_batches():
+    one = list(data.Stream(0, 24, 8, 0, 1))
+    two = [list(data.Stream(0, 24, 4, rank, 2)) for rank in (0, 1)]
+    assert one == list(range(24))
+    assert sorted(two[0] + two[1]) == one and two[1][:4] == [4, 5, 6, 7]
+    assert list(data.Stream(16, 24, 8, 0, 1)) == list(range(16, 24))
+
+
+def test_images_are_a_function_of_seed_and_place(folder):
+    files = data.list_images([folder])
+    one, two = data.TrainingImages(files, [32], 0), data.TrainingImages(files, [32], 0)
+    order = [40, 3, 3, 77]
+    for n in order:
+        assert torch.equal(one[n], two[n])
+    assert not torch.equal(one[0], one[len(files)])
+    assert not torch.equal(one[0], data.TrainingImages(files, [32], 1)[0])
+
+
+def test_empty_and_unreadable_folders_are_said(tmp_path):
+    with pytest.raises(data.EmptyFolder, match="no images"):
+        data.list_images([tmp_path])
+    with pytest.raises(data.EmptyFolder, match="not a folder"):
+        data.list_images([tmp_path / "nowhere"])
+    (tmp_path / "x.png").write_bytes(b"x")
+    with pytest.raises(data.EmptyFolder, match="None"):
+        data.TrainingImages(data.list_images([tmp_path]), [32], 0)[0]
+    with pytest.raises(data.EmptyFolder, match="No image is left"):
+        data.TrainingImages([], [32], 0)
+
+
+@pytest.mark.parametrize("predictive", [False, True])
+def test_codebooks_start_on_what_they_code(tmp_path, predictive):
+    for n, x in enumerate(pictures(12)):
+        to_pil(x).save(tmp_path / f"{n}.png")
+    model = random_model(predictive=predictive)
+    files = data.list_images([tmp_path])
+    task = TokenizerTask(model, files, files)
+    task.start_codebooks(0)
+    encoding = model.encode(task.validation[32], model.config.k_max)
+    for q in (model.quantize_patches(encoding), model.quantize_globals(encoding)):
+        error = (q.latents - q.quantized).square().mean()
+        assert error < 0.5 * q.latents.var(dim=(0, 1)).mean()  # k-means centres of these latents
+
+
+def test_the_codes_in_use_are_those_of_a_whole_epoch(tmp_path):
+    x = pictures(8)
+    for n, picture in enumerate(x):
+        to_pil(picture).save(tmp_path / f"{n}.png")
+    files = data.list_images([tmp_path])
+    task = TokenizerTask(random_model(), files, files)
+    task.set_live(True)
+    seen = {0: [], 1: [], 2: []}  # epoch -> use of both books at each step
+    for n in range(0, 20, 4):  # two epochs and a half
+        task.loss(x[n % 8 : n % 8 + 4], n, World())
+        made, keep = task._last
+        K = task.model.config.codebook_size
+        used = [made.patches.codes[keep], made.globals.codes.flatten()]
+        seen[n // 8].append(torch.stack([torch.bincount(codes, minlength=K) for codes in used]))
+        task.after_step(n, World())
+        in_last = sum(seen[n // 8 - 1]) if n >= 8 else torch.zeros(2, K)
+        assert torch.equal(task.last_usage, torch.as_tensor(in_last).float())
+        assert torch.equal(task.usage, sum(seen[n // 8]).float())
+    row = task.validate(task.model)
+    assert row["patch_usage"] == (sum(seen[1])[0] > 0).float().mean()
+
+
+def test_pca_start_is_the_best_linear_codec():
+    x = pictures(16)
+    model = TaTok(dataclasses.replace(TINY, dim=256))
+    start_from_pca(model, x)
+    model.patch_codebook.live = False
+    with torch.no_grad():
+        for block in [*model.encoder.blocks, *model.decoder.blocks]:
+            block.attn.proj.weight.zero_()  # the little that a fresh block adds
+        y = model(model.encode(x, 0), torch.ones(16, 16, dtype=torch.bool)).image
+    patches = torch.nn.functional.unfold(x, 8, stride=8).transpose(1, 2).flatten(0, 1)
+    S = torch.linalg.svdvals(patches)
+    linear = (S[4:] ** 2).sum() / patches.numel()
+    assert (x - y).square().mean().item() == pytest.approx(linear.item(), rel=0.05)
+
+
+WORKER = """
+import sys, torch
+import torch.distributed as dist
+sys.path.insert(0, {tests!r})
+from conftest import pictures, random_model
+from tatok.training.losses import LossWeights, total_loss
+from tatok.training.loop import World
+from tatok.training.tokenizer import draw_keep
+from tatok.training.data import seeded
+world = World.join()
+model = random_model().train()
+share = slice(4 * world.rank, 4 * world.rank + 4)
+x = pictures(8)[share]
+encoding = model.encode(x, 4)
+keep = draw_keep(model, encoding, world.size, share, seeded(5))
+loss, made, _ = total_loss(model, encoding, keep, torch.arange(16), LossWeights(rate=0.1))
+loss.backward()
+world.mean_gradients(list(model.parameters()))
+model.patch_codebook.update(made.patches.latents[keep], made.patches.codes[keep], seeded(1))
+if world.rank == 0:
+    grads = {{n: p.grad for n, p in model.named_parameters()}}
+    book = model.patch_codebook
+    torch.save(grads | {{"codes": book.codes, "error": book.error}}, {out!r})
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_give_the_gradients_of_one(tmp_path):
+    out, tests = tmp_path / "grads.pt", os.path.abspath(os.path.join(__file__, "..", "..", ".."))
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.format(out=str(out), tests=tests))
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(tests), "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            str(script),
+        ],
+        check=True,
+        env=environment,
+        timeout=300,
+    )
+    got = torch.load(out, weights_only=True)
+    model = random_model().train()
+    encoding = model.encode(pictures(8), 4)
+    keep = draw_keep(model, encoding, 1, slice(0, 8), data.seeded(5))
+    loss, made, _ = total_loss(model, encoding, keep, torch.arange(16), LossWeights(rate=0.1))
+    loss.backward()
+    with torch.no_grad():
+        model.patch_codebook.update(
+            made.patches.latents[keep], made.patches.codes[keep], data.seeded(1)
+        )
+    for name, parameter in model.named_parameters():
+        scale = parameter.grad.abs().max().item()
+        torch.testing.assert_close(got[name], parameter.grad, rtol=0, atol=1e-4 * scale, msg=name)
+    torch.testing.assert_close(got["error"], model.patch_codebook.error)
+    alive = model.patch_codebook.mass >= 0.03 * model.patch_codebook.mass.mean()
+    torch.testing.assert_close(got["codes"][alive], model.patch_codebook.codes[alive])
+
+
+def run_cli(*arguments, **how):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tatok", *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **how,
+    )
+
+
+def test_sigterm_saves_and_stops(folder, tmp_path):
+    out = tmp_path / "run"
+    process = run_cli(
+        "train",
+        "tokenizer",
+        "--data",
+        folder,
+        "--out",
+        out,
+        "--images",
+        10**6,
+        "--unquantized",
+        10**6,
+        "--save-every",
+        0.05,
+        "--predictor-dim",
+        32,
+        "--codebook-size",
+        64,
+        "--dim",
+        64,
+        "--batch",
+        2,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "log.csv").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGTERM)  # as a terminal does: to the workers too
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert TaTok.training_record(out)["images"] > 0 and (out / "state.safetensors").exists()
+
+
+def test_an_empty_folder_is_one_sentence(tmp_path):
+    process = run_cli("train", "tokenizer", "--data", tmp_path, "--out", tmp_path / "run")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert said.strip().splitlines()[-1] == f"There are no images in {tmp_path}."
+    assert "Traceback" not in said
+
+
+def test_signal_handlers_are_put_back_after_an_error(folder, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    one = trainer(folder, tmp_path, 8)
+    one.task.loss = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        one.fit()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_bf16_is_off_where_it_does_not_pay(folder, tmp_path, monkeypatch):
+    for pays in (True, False):
+        monkeypatch.setattr(loop, "bf16_pays", lambda pays=pays: pays)
+        assert trainer(folder, tmp_path, 8, bf16=True).half is pays
+    assert not trainer(folder, tmp_path, 8).half
+
+
+def test_the_last_checkpoint_ends_in_time(folder, tmp_path, monkeypatch):
+    """A clock of its own: a step takes one second, a checkpoint ten."""
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    one = trainer(folder, tmp_path, 4000, minutes=2.0)
+    step, checkpoint = one.step, one._checkpoint
+
+    def slow_step(batch):
+        clock[0] += 1
+        return step(batch)
+
+    def slow_checkpoint(*row):
+        checkpoint(*row)
+        clock[0] += 10
+
+    one.step, one._checkpoint = slow_step, slow_checkpoint
+    one.fit()
+    assert 118 <= clock[0] <= 122
+    assert len(list(csv.DictReader((tmp_path / "log.csv").open()))) == 2
+
+
+def test_the_log_has_the_speed(folder, tmp_path, monkeypatch):
+    """A clock of its own: a second a step of eight pictures, which are three times forward."""
+    clock = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    one = trainer(folder, tmp_path, 32)
+    one.peak, step = 1e6, one.step
+
+    def slow_step(batch):
+        clock[0] += 1
+        return step(batch)
+
+    one.step = slow_step
+    one.fit()
+    (row,) = csv.DictReader((tmp_path / "log.csv").open())
+    batch = one.options.batch
+    assert float(row["images_per_second"]) == batch
+    work = float(row["multiply_adds_per_second"])
+    forward = len(one.task.model.encoder.blocks) * 2 * batch * TINY.num_patches * TINY.dim**2 * 6
+    assert 3 * forward < work < 9 * forward
+    assert float(row["share_of_peak"]) == pytest.approx(work / 1e6, rel=1e-4)
