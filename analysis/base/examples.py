@@ -198,7 +198,8 @@ def licences() -> str:
     return f"""# Where the example pictures come from
 
 Written by `python -m analysis.base.examples`, which takes the photographs from the packages
-scikit-image and scikit-learn. Changes made to each: reduced to at most {LONG_SIDE} pixels, saved as WebP.
+scikit-image and scikit-learn. Changes made to each: reduced to at most
+{LONG_SIDE} pixels, saved as WebP.
 Authors, sources and licences are those stated by the two packages.
 
 | file | shows | author | source | licence |
