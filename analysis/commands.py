@@ -27,6 +27,7 @@ from analysis.paper.plans import PLANS
 from analysis.rate import codecs, sides
 from tatok.config import GENERATOR_SIZES
 from tatok.images import open_image
+from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
 
 NO_DATA = (
@@ -53,7 +54,7 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Measure figures of the paper on these weights; a file for each."""
     inputs = _inputs(args)
     extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
-    extractor = extractor.to(device=_device(), memory_format=torch.channels_last)
+    extractor = extractor.to(device=best_device(), memory_format=torch.channels_last)
     runner = Runner(inputs.model, extractor, args.seed)
     work = Work(args.work, Origin.now(runner, inputs.content, len(inputs.pictures)))
     for name in dict.fromkeys(args.experiments):
@@ -67,7 +68,7 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
 def run_codecs(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Compare TaTok with JPEG, WebP and AVIF."""
     inputs = _inputs(args)
-    lite0 = Lite0().to(device=_device(), memory_format=torch.channels_last)
+    lite0 = Lite0().to(device=best_device(), memory_format=torch.channels_last)
     origin = inputs.origin(args.seed, lite0.name, argv)
     made = codecs.measure(inputs.model, inputs.pictures, lite0, origin)
     results.save(made, results.path_of("codecs", args.out))
@@ -79,7 +80,7 @@ def run_sides(args: argparse.Namespace, argv: Sequence[str]) -> None:
     if args.data is None:
         raise BadData(NO_DATA)
     results.check_writable(args.out)
-    model = TaTok.from_pretrained(args.weights).to(_device())
+    model = TaTok.from_pretrained(args.weights).to(best_device())
     paths, data = sides.large_pictures(args.data, args.n, sides.sides_of(model.config)[-1])
     record = TaTok.training_record(args.weights)
     origin = provenance(model, record, data, args.seed, "none", argv)
@@ -93,7 +94,7 @@ def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
     if args.batch < 1:
         raise BadData(f"A batch holds 1 picture or more, not {args.batch}.")
     results.check_writable(args.out)
-    made = speed.measure(args.size, args.batch, _device(), argv)
+    made = speed.measure(args.size, args.batch, best_device(), argv)
     results.save(made, results.path_of("speed", args.out))
     print(speed.markdown(made))
 
@@ -119,14 +120,10 @@ def _inputs(args: argparse.Namespace) -> _Inputs:
     for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
         open_image(path)  # one that cannot be read is found before the work, not in it
         content.update(path.read_bytes())
-    model = TaTok.from_pretrained(args.weights).to(_device())
+    model = TaTok.from_pretrained(args.weights).to(best_device())
     pictures = Pictures(tuple(paths), model.config.image_size)
     record = TaTok.training_record(args.weights)
     return _Inputs(model, record, pictures, data, content.hexdigest())
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def add(verbs) -> None:

@@ -5,9 +5,10 @@ from tatok.filtering import Selection
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.pretrained import BadCheckpoint
+from tatok.sampling import sample
 from tatok.tokenfile import BadTokenFile
-from tatok.tokenizer import Encoding, TaTok
-from tatok.tokens import Tokens
+from tatok.tokenizer import TaTok
+from tatok.tokens import Encoding, Tokens
 
 __all__ = [
     "SIZES",
@@ -21,4 +22,5 @@ __all__ = [
     "Tokens",
     "TokenizerConfig",
     "load_image",
+    "sample",
 ]

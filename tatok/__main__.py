@@ -12,15 +12,15 @@ from pathlib import Path
 
 import torch
 
-from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
+from tatok.config import EPSILON, GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.edit import vary_globals, vary_patches
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image, to_pil
-from tatok.pretrained import BadCheckpoint, Pretrained
+from tatok.pretrained import BadCheckpoint, Pretrained, best_device
 from tatok.report import report
-from tatok.sampling import SamplingOptions, Step
+from tatok.sampling import SamplingOptions, Step, sample
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
@@ -35,8 +35,8 @@ DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
 @torch.inference_mode()
 def reconstruct(args: argparse.Namespace) -> None:
     """Encode, select, quantize, decode; print the numbers; write what was asked for."""
-    model = TaTok.from_pretrained(args.weights)
-    x = load_image(args.picture, size=args.side or model.config.image_size)
+    model = TaTok.from_pretrained(args.weights).to(best_device())
+    x = load_image(args.picture, size=args.side or model.config.image_size).to(model.device)
     encoding = model.encode(x, args.k)
     selection = model.select(
         encoding, args.epsilon, args.estimator, args.policy, args.count, args.target_psnr
@@ -56,7 +56,7 @@ def reconstruct(args: argparse.Namespace) -> None:
 @torch.inference_mode()
 def decode(args: argparse.Namespace) -> None:
     """A `.tatok` file to a picture."""
-    model = TaTok.from_pretrained(args.weights)
+    model = TaTok.from_pretrained(args.weights).to(best_device())
     to_pil(model.decode(unpack(args.file.read_bytes(), model))).save(args.output)
 
 
@@ -67,8 +67,8 @@ def generate(args: argparse.Namespace) -> None:
 
     if not 1 <= args.n <= MAX_PICTURES:
         raise ValueError(f"-n must lie in 1..{MAX_PICTURES}, not {args.n}.")
-    generator = MaskGIT.from_pretrained(args.weights)
-    tokenizer = TaTok.from_pretrained(args.weights)
+    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
+    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
     generator.check_tokenizer(tokenizer)
     for step in draw(args, tokenizer, generator):
         tokens = step.tokens
@@ -99,7 +99,7 @@ def draw(args: argparse.Namespace, tokenizer: TaTok, generator: MaskGIT) -> Iter
         tokens = copies(args.patches_of, tokenizer, args.n)
         return vary_globals(generator, tokens, args.label, **options)
     rule = generator.entropy_of(tokenizer)
-    return generator.sample([args.label] * args.n, args.count, rule, **options)
+    return sample(generator, [args.label] * args.n, args.count, rule, **options)
 
 
 def copies(path: Path, tokenizer: TaTok, n: int) -> Tokens:
@@ -180,15 +180,15 @@ def bench_generator(args: argparse.Namespace) -> None:
 
     own = None
     if args.pictures:
-        model = TaTok.from_pretrained(args.tokenizer)
-        x = load_batch(list_images(args.pictures), model.config.image_size)
-        count = model.select(model.encode(x), epsilon=0.05).count
+        model = TaTok.from_pretrained(args.tokenizer).to(best_device())
+        x = load_batch(list_images(args.pictures), model.config.image_size).to(model.device)
+        count = model.select(model.encode(x), epsilon=EPSILON).count
         own = round(model.config.k + count.float().mean().item())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     print(f"{args.steps} steps, guidance pair, batch {args.batch}, fp32, {device}, "
           f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
     if own:
-        print(f"DTF's mean: k + N of {len(x)} pictures at epsilon = 0.05 by {args.tokenizer}, "
+        print(f"DTF's mean: k + N of {len(x)} pictures at epsilon = {EPSILON} by {args.tokenizer}, "
               f"M = {model.config.num_patches}")  # fmt: skip
     print(table(compare(args.size, own, args.batch, args.steps, device)))
 

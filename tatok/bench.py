@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
 from tatok.generator import MaskGIT
+from tatok.sampling import sample
 
 PATCHES = 441  # M of the paper, for all rows
 LONGEST = 569  # Hita's 441 patch and 128 global tokens, the row that the others are compared with
@@ -55,7 +56,7 @@ def measure(size: str, what: str, total: int, batch: int, steps: int, device: st
     labels = [n % 1000 for n in range(batch)]
 
     def run() -> None:
-        for _ in model.sample(labels, count=N, steps=steps):
+        for _ in sample(model, labels, count=N, steps=steps):
             pass
         if device == "cuda":
             torch.cuda.synchronize()

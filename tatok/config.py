@@ -9,8 +9,10 @@ from functools import partial
 from math import ceil, isqrt
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 Layout = Literal["sequence", "grid"]
-ESTIMATOR_NAMES = ("residual", "gaussian", "code", "prior", "rate", "gain")
 
 
 def check_widths(dim: int, heads: int, head_dim: int) -> None:
@@ -26,10 +28,11 @@ EPSILON = 0.05  # the paper's, where nobody and no weights name another
 EPSILONS = 0.02, 0.6  # lowest and highest at which tokenizer and generator are trained
 
 
-def check_epsilon(epsilon: float) -> None:
-    """ValueError unless the information loss rate lies in [0, 1)."""
-    if not 0 <= epsilon < 1:
-        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon}.")
+def check_epsilon(epsilon: float | Tensor) -> None:
+    """ValueError unless the information loss rate, or each of a tensor of them, is in [0, 1)."""
+    for value in torch.as_tensor(epsilon).flatten().tolist():
+        if not 0 <= value < 1:
+            raise ValueError(f"epsilon must lie in [0, 1), not {value:g}.")
 
 
 def check_positive(config: object, *names: str) -> None:
@@ -78,8 +81,6 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         if self.layout not in ("sequence", "grid"):
             raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
-        if self.estimator not in ESTIMATOR_NAMES:
-            raise ValueError(f"estimator must be one of {', '.join(ESTIMATOR_NAMES)}.")
         check_epsilon(self.epsilon)
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
         check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio", "decoder_blocks")

@@ -17,8 +17,8 @@ from tatok.canvas import MASKED
 from tatok.entropy import ESTIMATORS
 from tatok.generator import MaskGIT
 from tatok.sampling import SamplingOptions, Step, fill
-from tatok.tokenizer import Encoding, Evidence, TaTok
-from tatok.tokens import Tokens
+from tatok.tokenizer import TaTok
+from tatok.tokens import Encoding, Evidence, Tokens
 from tatok.transformer import patchify
 
 

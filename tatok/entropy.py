@@ -1,8 +1,8 @@
 """Conditional entropy H(p_i | G): six estimators behind one interface; R(D) and T.
 
-An estimator is a function (model, encoding) -> (B, M), with its unit beside its name in ESTIMATORS;
-H is it clamped at 0 (`TaTok.measure`): below 0, G suffices by more than enough. G is what the
-decoder will have: the quantized, active global tokens.
+An estimator is a function of what was `Observed` of a batch, (B, M), with its unit beside its name
+in ESTIMATORS; H is it clamped at 0 (`TaTok.measure`): below 0, G suffices by more than enough. G is
+what the decoder will have: the quantized, active global tokens.
 """
 
 from __future__ import annotations
@@ -10,43 +10,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tatok.config import TokenizerConfig
-from tatok.transformer import PlaceQueries, patchify
-
-if TYPE_CHECKING:
-    from tatok.tokenizer import Encoding, TaTok
+from tatok.transformer import patchify
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-class Predictor(PlaceQueries):
-    """Predicts every patch's latent and code from G and the patch's place, before a patch is seen.
+class Observed(Protocol):
+    """What an estimator may look at of a batch; nothing is computed before it is asked for.
 
-    Two heads on the features (B, M, W) of the places: a diagonal Gaussian over the latent (d_p)
-    and a categorical distribution over the K codes. The tokens asked are the k_max global places
-    of the decoder, (B, k_max, D), of which an inactive one holds the mask token.
+    x (B, 3, S, S), its patch tokens p (B, M, D) and quantized global tokens G (B, k, D); z and q:
+    the patches' latents (B, M, d_p) and codes (B, M). latent_given_G: mean and log-variance of z,
+    (B, M, d_p) each; log_p_given_G: natural log-probabilities of q, (B, M, K); place_entropy: the
+    entropy of q in bits, (B, M) float64, from the global codes alone. y_G: the image from G alone;
+    D_G, D_all: mean square error (B, M) of each patch from G alone, and from G and all patches.
+    delta: the quantizer's resolution; residual_scale: bits by unit of `residual`; target_psnr: of
+    D0, in dB.
     """
 
-    MIN_LOG_VARIANCE = -12.0
-
-    def __init__(self, config: TokenizerConfig) -> None:
-        super().__init__(config.dim, config.predictor_dim, config.grid)
-        self.to_gaussian = nn.Linear(config.predictor_dim, 2 * config.patch_code_dim)
-        self.to_code = nn.Linear(config.predictor_dim, config.codebook_size)
-
-    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (..., W) -> mean and log-variance of the latent, (..., d_p) each."""
-        mean, log_variance = self.to_gaussian(features).chunk(2, dim=-1)
-        return mean, log_variance.clamp(min=self.MIN_LOG_VARIANCE)
-
-    def log_p(self, features: Tensor) -> Tensor:
-        """Features (..., W) -> natural log-probabilities of the K codes, (..., K)."""
-        return self.to_code(features).log_softmax(dim=-1)
+    config: TokenizerConfig
+    x: Tensor
+    p: Tensor
+    G: Tensor
+    z: Tensor
+    q: Tensor
+    latent_given_G: tuple[Tensor, Tensor]
+    log_p_given_G: Tensor
+    place_entropy: Tensor
+    y_G: Tensor
+    D_G: Tensor
+    D_all: Tensor
+    delta: Tensor
+    residual_scale: Tensor
+    target_psnr: float
 
 
 def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 # --- the six estimators ---------------------------------------------------------------------
 
 
-def residual(model: TaTok, encoding: Encoding) -> Tensor:
+def residual(seen: Observed) -> Tensor:
     """(a) Alg. 1, line 4: ||p_i - Proj(p_i, G)||^2 * Complexity(p_i).
 
     Proj: orthogonal projection on the span of the active global tokens (none active: 0).
@@ -66,17 +67,16 @@ def residual(model: TaTok, encoding: Encoding) -> Tensor:
     after which this would be constant). The arbitrary unit is turned into bits by a factor fitted
     once against `code`.
     """
-    distance = projection_distance(model, encoding)
-    return distance * complexity(encoding.patches) * model.residual_scale
+    return projection_distance(seen.p, seen.G) * complexity(seen.p) * seen.residual_scale
 
 
-def projection_distance(model: TaTok, encoding: Encoding) -> Tensor:
-    """||p_i - Proj(p_i, G)||^2, (B, M)."""
-    p, G = encoding.patches, model.quantize_globals(encoding).tokens  # (B, M, D), (B, k, D)
+def projection_distance(p: Tensor, G: Tensor) -> Tensor:
+    """||p_i - Proj(p_i, G)||^2, tokens (B, M, D) and (B, k, D) -> (B, M)."""
     if not G.shape[1]:
         return p.square().sum(dim=2)
     with torch.autocast(p.device.type, enabled=False):  # there is no SVD in half precision
-        p, G = p.to(model.decoder.mask.dtype), G.to(model.decoder.mask.dtype)
+        exact = torch.promote_types(torch.promote_types(p.dtype, G.dtype), torch.float32)
+        p, G = p.to(exact), G.to(exact)
         U, S, _ = torch.linalg.svd(G.transpose(1, 2), full_matrices=False)  # (B, D, k), (B, k)
         U = U * (1e-5 * S[:, :1] < S)[:, None]  # an orthonormal basis of the span
         return (p - p @ U @ U.transpose(1, 2)).square().sum(dim=2)
@@ -87,59 +87,49 @@ def complexity(patches: Tensor) -> Tensor:
     return patches.var(dim=2, unbiased=False)
 
 
-def gaussian(model: TaTok, encoding: Encoding) -> Tensor:
+def gaussian(seen: Observed) -> Tensor:
     """(b) -log2 q(p_i | G) - d_p log2 Delta: bits at the quantizer's resolution."""
-    mean, log_variance = model.predictor.gaussian(model.predict(encoding))  # (B, M, d_p)
-    z = model.patch_codebook.down(encoding.patches)
-    nll = gaussian_nll(z, mean, log_variance) / math.log(2)
-    return nll - z.shape[2] * model.patch_codebook.delta.log2()
+    nll = gaussian_nll(seen.z, *seen.latent_given_G) / math.log(2)
+    return nll - seen.z.shape[2] * seen.delta.log2()
 
 
-def code(model: TaTok, encoding: Encoding) -> Tensor:
+def code(seen: Observed) -> Tensor:
     """(c) -log2 p(q_i | G): surprisal in bits of the code that occurred."""
-    log_p = model.predictor.log_p(model.predict(encoding))  # (B, M, K)
-    q = model.quantize_patches(encoding).codes
-    return -log_p.gather(2, q[:, :, None])[:, :, 0] / math.log(2)
+    return -seen.log_p_given_G.gather(2, seen.q[:, :, None])[:, :, 0] / math.log(2)
 
 
-def prior(model: TaTok, encoding: Encoding) -> Tensor:
+def prior(seen: Observed) -> Tensor:
     """(d) H(q_i | G) in bits: a function of G alone, so that places need not be sent."""
-    grid = model.config.grid_of_patches(encoding.patches.shape[1])
-    return model.place_entropy(model.quantize_globals(encoding).codes, grid)
+    return seen.place_entropy
 
 
-def rate(model: TaTok, encoding: Encoding) -> Tensor:
+def rate(seen: Observed) -> Tensor:
     """(e) R_i = (s^2 C / 2) log2 D_i(G) / D0: bits patch i needs beyond G to reach D0.
 
     D_i(G): mean square error of the patch decoded from the global tokens alone. Assumes, like
     Eq. 18, independent pixels within the patch.
     """
-    D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config)
-    D0 = distortion(encoding.target_psnr)
-    return 0.5 * model.config.patch_dim * (D_i / D0).clamp(min=1e-12).log2()
+    D0 = distortion(seen.target_psnr)
+    return 0.5 * seen.config.patch_dim * (seen.D_G / D0).clamp(min=1e-12).log2()
 
 
-def gain(model: TaTok, encoding: Encoding) -> Tensor:
+def gain(seen: Observed) -> Tensor:
     """(f) D_i(G) - D_i(all): the mean square error that keeping patch i saves; beyond the paper.
 
     D_i(all) is of the image decoded from all patches. epsilon is then a share of the error that the
     patches save, and at epsilon = 0 every patch that saves any is kept.
     """
-    x, config = encoding.pixels, model.config
-    D_i = patch_errors(x, model.decode_globals(encoding), config)
-    return D_i - patch_errors(x, model.decode_all(encoding), config)
+    return seen.D_G - seen.D_all
 
 
-def needed_bits(model: TaTok, encoding: Encoding) -> Tensor:
+def needed_bits(seen: Observed) -> Tensor:
     """T of Eq. 5 for an estimator in bits, (B,): see `minimum_information`."""
-    y = model.decode_globals(encoding)
-    return minimum_information(encoding.pixels, y, encoding.target_psnr)
+    return minimum_information(seen.x, seen.y_G, seen.target_psnr)
 
 
-def needed_gain(model: TaTok, encoding: Encoding) -> Tensor:
+def needed_gain(seen: Observed) -> Tensor:
     """T for `gain`, (B,): the error that patches must save to reach D0, sum_i D_i(G) - M D0."""
-    D_i = patch_errors(encoding.pixels, model.decode_globals(encoding), model.config).double()
-    return (D_i - distortion(encoding.target_psnr)).sum(dim=1).clamp(min=0)
+    return (seen.D_G.double() - distortion(seen.target_psnr)).sum(dim=1).clamp(min=0)
 
 
 @dataclass(frozen=True)
@@ -149,10 +139,10 @@ class Estimator:
     minimum: T in the same unit, for the encoding's target PSNR.
     """
 
-    function: Callable[[TaTok, Encoding], Tensor]
+    function: Callable[[Observed], Tensor]
     unit: str
     from_globals: bool = False
-    minimum: Callable[[TaTok, Encoding], Tensor] = needed_bits
+    minimum: Callable[[Observed], Tensor] = needed_bits
 
 
 ESTIMATORS: dict[str, Estimator] = {
@@ -163,6 +153,13 @@ ESTIMATORS: dict[str, Estimator] = {
     "rate": Estimator(rate, "bits beyond G to reach D0"),
     "gain": Estimator(gain, "MSE that keeping the patch saves", minimum=needed_gain),
 }
+
+
+def find_estimator(name: str) -> Estimator:
+    """The estimator of that name; ValueError if there is none."""
+    if name not in ESTIMATORS:
+        raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}.")
+    return ESTIMATORS[name]
 
 
 # --- rate and distortion (App. B) ------------------------------------------------------------

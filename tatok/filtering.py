@@ -7,13 +7,14 @@ patches one by one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-POLICIES = ("dtf", "random", "uniform", "first", "last", "chain", "edges")
+from tatok.config import check_epsilon
+
 RULES = ("subtract", "divide")
 
 
@@ -90,9 +91,8 @@ def dtf(entropy: Tensor, epsilon: float | Tensor, minimum: Tensor | float = 0.0)
     """
     H = check_entropy(entropy)
     B, M = H.shape
+    check_epsilon(epsilon)
     epsilon = torch.as_tensor(epsilon, dtype=H.dtype, device=H.device)
-    if not ((epsilon >= 0) & (epsilon < 1)).all():
-        raise ValueError(f"epsilon must lie in [0, 1), not {epsilon.tolist()}.")
     sorted_H, sigma = H.sort(dim=1, descending=True, stable=True)  # Alg. 1: ties, lower index first
     cumulative = sorted_H.cumsum(dim=1)  # H_k
     total = cumulative[:, -1]  # H_total is the last of these sums, so that epsilon = 0 is exact
@@ -204,3 +204,54 @@ def chain(sigma: Tensor, correlation: Tensor, count: Tensor) -> Tensor:
         variance = (variance - column**2).clamp(min=0)
         keep[rows, pick] |= step < count
     return keep
+
+
+# --- the policies --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a policy may choose by: H (B, M) and N (B,); the rest is made when it is asked for.
+
+    streams: one generator for each image. chain: sigma(G) (B, M) and the correlation (M, M).
+    """
+
+    entropy: Tensor
+    count: Tensor
+    streams: Callable[[], Sequence[torch.Generator]] | None = None
+    chain: Callable[[], tuple[Tensor, Tensor]] | None = None
+
+    @property
+    def M(self) -> int:
+        """Number of places."""
+        return self.entropy.shape[1]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How N places are chosen: `choose` -> mask (B, M).
+
+    ruled: the choice follows from N, or from N and the global codes, which the decoder has; then
+    the places need not be sent.
+    """
+
+    choose: Callable[[Choice], Tensor]
+    ruled: bool = False
+
+
+POLICIES: dict[str, Policy] = {
+    "dtf": Policy(lambda c: top(c.entropy, c.count)),
+    "random": Policy(lambda c: random(c.M, c.count, c.streams())),
+    "uniform": Policy(lambda c: uniform(c.M, c.count), ruled=True),
+    "first": Policy(lambda c: first(c.M, c.count), ruled=True),
+    "last": Policy(lambda c: last(c.M, c.count), ruled=True),
+    "chain": Policy(lambda c: chain(*c.chain(), c.count), ruled=True),
+    "edges": Policy(lambda c: edges(c.entropy, c.count)),
+}
+
+
+def find(policy: str) -> Policy:
+    """The policy of that name; ValueError if there is none."""
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}.")
+    return POLICIES[policy]

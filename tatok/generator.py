@@ -7,26 +7,23 @@ that predicts each place's share of the entropy, to which DTF is applied as to a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from tatok import filtering, sampling
+from tatok import filtering
 from tatok.canvas import MASKED, Canvas, Logits
 from tatok.config import GeneratorConfig
+from tatok.entropy import ESTIMATORS
 from tatok.pretrained import Pretrained
-from tatok.sampling import Step
+from tatok.tokenizer import TaTok
 from tatok.transformer import PlaceQueries, blocks, sinusoid, sinusoid_2d
-
-if TYPE_CHECKING:
-    from tatok.tokenizer import TaTok
 
 
 class MaskGIT(Pretrained):
-    """The generator: `sample` draws pictures' tokens, `tatok.sampling.fill` completes some."""
+    """The generator's network; `sampling.sample` draws tokens with it, `fill` completes some."""
 
     stem = "generator"
     largest_file = 24_000_000
@@ -71,9 +68,9 @@ class MaskGIT(Pretrained):
         self.norm.weight.fill_(0.2)  # so that at first the bias alone speaks
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.place.device
+    def ranks_by_globals(self) -> bool:
+        """Whether the tokenizer's estimator is a function of G (`prior`)."""
+        return ESTIMATORS[self.config.estimator].from_globals
 
     # -- the network -------------------------------------------------------------------------
 
@@ -156,7 +153,7 @@ class MaskGIT(Pretrained):
 
     def entropy_of(self, tokenizer: TaTok) -> Callable[[Tensor], Tensor] | None:
         """What `sample` needs of the tokenizer: its `place_entropy` with estimator `prior`."""
-        return tokenizer.place_entropy if self.config.estimator == "prior" else None
+        return tokenizer.place_entropy if self.ranks_by_globals else None
 
     def check_tokenizer(self, tokenizer: TaTok) -> None:
         """ValueError unless these weights were trained on this tokenizer's tokens."""
@@ -187,24 +184,3 @@ class MaskGIT(Pretrained):
         if count is None:
             return None
         return filtering.counts(count, B, self.config.num_patches, self.device)
-
-    def sample(
-        self,
-        labels: Sequence[str | int | None],
-        count: int | Sequence[int] | None = None,
-        entropy_of: Callable[[Tensor], Tensor] | None = None,
-        first: int = 0,
-        **options: object,
-    ) -> Iterator[Step]:
-        """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
-
-        The length is DTF's at `epsilon`, or `count` patches. entropy_of: what the method of that
-        name gives, needed where the tokenizer ranks by `prior`. first: the number of the first
-        picture in a longer list drawn in parts. Raises ValueError for bad labels or options.
-        """
-        if self.config.estimator == "prior" and entropy_of is None:
-            raise ValueError("With estimator 'prior' the tokenizer's place_entropy is needed.")
-        chosen, N = self.labels(labels), self.counts(count, len(labels))
-        unknown = torch.full((len(chosen), self.config.k), MASKED, device=self.device)
-        settings = sampling.SamplingOptions(**options)
-        return sampling.fill(self, chosen, settings, unknown, None, None, N, entropy_of, first)

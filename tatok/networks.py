@@ -1,4 +1,4 @@
-"""The encoder and the decoder: ViT blocks between pixels and tokens (Fig. 2, Eq. 7-9)."""
+"""Encoder, decoder (ViT blocks between pixels and tokens, Fig. 2, Eq. 7-9) and predictor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from tatok.config import TokenizerConfig
 from tatok.transformer import (
+    PlaceQueries,
     blocks,
     patchify,
     places_at,
@@ -99,3 +100,28 @@ class Decoder(nn.Module):
             h = block(h)
         pixels = self.head(h[:, self.config.k_max :] - position)
         return unpatchify(pixels, self.config)  # Eq. 9
+
+
+class Predictor(PlaceQueries):
+    """Predicts every patch's latent and code from G and the patch's place, before a patch is seen.
+
+    Two heads on the features (B, M, W) of the places: a diagonal Gaussian over the latent (d_p)
+    and a categorical distribution over the K codes. The tokens asked are the k_max global places
+    of the decoder, (B, k_max, D), of which an inactive one holds the mask token.
+    """
+
+    MIN_LOG_VARIANCE = -12.0
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__(config.dim, config.predictor_dim, config.grid)
+        self.to_gaussian = nn.Linear(config.predictor_dim, 2 * config.patch_code_dim)
+        self.to_code = nn.Linear(config.predictor_dim, config.codebook_size)
+
+    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (..., W) -> mean and log-variance of the latent, (..., d_p) each."""
+        mean, log_variance = self.to_gaussian(features).chunk(2, dim=-1)
+        return mean, log_variance.clamp(min=self.MIN_LOG_VARIANCE)
+
+    def log_p(self, features: Tensor) -> Tensor:
+        """Features (..., W) -> natural log-probabilities of the K codes, (..., K)."""
+        return self.to_code(features).log_softmax(dim=-1)

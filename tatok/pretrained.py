@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -20,6 +21,11 @@ from torch import Tensor, nn
 from tatok.config import from_dict
 
 log = logging.getLogger(__name__)
+
+
+def best_device() -> str:
+    """ "cuda" where there is a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class BadCheckpoint(ValueError):
@@ -37,6 +43,11 @@ class Pretrained(nn.Module, ModelHubMixin):
     stem: ClassVar[str]
     largest_file: ClassVar[int] = 15_000_000
     config_type: ClassVar[type]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     @property
     def fingerprint(self) -> str:

@@ -10,10 +10,9 @@ places follow; then the patches.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,11 +20,9 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, Logits, pack, unpack
 from tatok.config import EPSILON, check_epsilon
+from tatok.generator import MaskGIT
+from tatok.streams import seeded
 from tatok.tokens import Tokens
-from tatok.training.data import seeded
-
-if TYPE_CHECKING:
-    from tatok.generator import MaskGIT
 
 GLOBAL_SHARE = 3 / 8
 
@@ -109,6 +106,30 @@ def still_masked(length: Tensor, step: int, steps: int, schedule: str) -> Tensor
     return torch.minimum(left, (length - step).clamp(min=0))
 
 
+def sample(
+    model: MaskGIT,
+    labels: Sequence[str | int | None],
+    count: int | Sequence[int] | None = None,
+    entropy_of: Callable[[Tensor], Tensor] | None = None,
+    first_row: int = 0,
+    **options: object,
+) -> Iterator[Step]:
+    """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
+
+    The length is DTF's at `epsilon`, or `count` patches. entropy_of: what `MaskGIT.entropy_of`
+    gives, needed where the tokenizer ranks by `prior`. first_row: the number of the first picture
+    in a longer list drawn in parts. Raises ValueError for bad labels or options.
+    """
+    if model.ranks_by_globals and entropy_of is None:
+        raise ValueError(
+            f"With estimator {model.config.estimator!r} the tokenizer's place_entropy is needed."
+        )
+    chosen, N = model.labels(labels), model.counts(count, len(labels))
+    unknown = torch.full((len(chosen), model.config.k), MASKED, device=model.device)
+    settings = SamplingOptions(**options)
+    return fill(model, chosen, settings, unknown, None, None, N, entropy_of, first_row)
+
+
 @torch.no_grad()
 def fill(
     model: MaskGIT,
@@ -130,7 +151,8 @@ def fill(
     of G (`TaTok.place_entropy`). places: how the decoder learns a given `keep`, see Tokens. Every
     row draws from its own stream, (seed, first_row + row).
     """
-    streams = [seeded(options.seed, first_row + row) for row in range(len(labels))]
+    rows = range(first_row, first_row + len(labels))
+    streams = [seeded(options.seed, row, device=model.device) for row in rows]
     T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
@@ -249,8 +271,8 @@ def _nucleus(ln: Tensor, top_p: float) -> Tensor:
 
 def _gumbel(shape: tuple[int, ...], streams: list, device: torch.device) -> Tensor:
     """Standard Gumbel noise, one row of `shape` from each stream, (rows, *shape)."""
-    uniform = torch.stack([torch.rand(shape, generator=stream) for stream in streams])
-    return -(-uniform.clamp(1e-20, 1 - 1e-7).log()).log().to(device)
+    uniform = [torch.rand(shape, generator=stream, device=device) for stream in streams]
+    return -(-torch.stack(uniform).clamp(1e-20, 1 - 1e-7).log()).log()
 
 
 def _token_noise(model: MaskGIT, canvas: Canvas, streams: list) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tatok import filtering
+from tatok.filtering import POLICIES, Choice
 from tatok.tokenizer import TaTok
 from tatok.tokens import PLACES, Tokens, code_bits, count_bits, place_bits
 
@@ -86,7 +87,7 @@ def pack(tokens: Tokens, model: TaTok, row: int = 0) -> bytes:
 
 
 def unpack(data: bytes, model: TaTok) -> Tokens:
-    """A `.tatok` file -> Tokens of one image. Raises BadTokenFile with one sentence.
+    """A `.tatok` file -> Tokens of one image, where the model is. BadTokenFile with one sentence.
 
     In layout `sequence` the places were not stored: the codes stand in the first N places, from
     which the decoder makes the same picture.
@@ -118,29 +119,30 @@ def unpack(data: bytes, model: TaTok) -> Tokens:
     codes = [reader.take(code_bits(K)) for _ in range(k + N)]
     if reader.rest_is_not_padding() or any(c >= K for c in codes):
         raise BadTokenFile("This .tatok file is damaged or has the wrong length.")
-    global_codes = torch.tensor(codes[:k], dtype=torch.long).reshape(1, k)
+    device = model.device
+    global_codes = torch.tensor(codes[:k], dtype=torch.long, device=device).reshape(1, k)
     if sent:
-        keep = torch.zeros(1, M, dtype=torch.bool)
+        keep = torch.zeros(1, M, dtype=torch.bool, device=device)
         keep[0, set_of_rank(rank, M, N)] = True
     else:
         keep = places_by_rule(model, PLACES[rule], global_codes, N, M)
-    patch_codes = torch.full((1, M), -1)
-    patch_codes[keep] = torch.tensor(codes[k:], dtype=torch.long)
+    patch_codes = torch.full((1, M), -1, device=device)
+    patch_codes[keep] = torch.tensor(codes[k:], dtype=torch.long, device=device)
     return Tokens(global_codes, patch_codes, config.layout, K, PLACES[rule])
 
 
 @torch.no_grad()
 def places_by_rule(model: TaTok, rule: str, global_codes: Tensor, N: int, M: int) -> Tensor:
     """The kept places (1, M) that N and the global codes alone give."""
-    grid, count = model.config.grid_of_patches(M), torch.tensor([N])
-    if model.config.layout == "sequence" or rule == "first":
+    grid = model.config.grid_of_patches(M)
+    count = torch.tensor([N], device=model.device)
+    if model.config.layout == "sequence":
         return filtering.first(M, count)
     if rule == "prior":
         return filtering.top(model.place_entropy(global_codes, grid), count)
-    if rule == "chain":
-        sigma = model.place_deviation(global_codes, grid)
-        return filtering.chain(sigma, model.correlation_at(grid), count)
-    return {"last": filtering.last, "uniform": filtering.uniform}[rule](M, count)
+    nothing = torch.zeros(1, M, device=model.device)  # no map: a rule needs none
+    chain = lambda: model.chain_given(global_codes, M)  # noqa: E731
+    return POLICIES[rule].choose(Choice(nothing, count, chain=chain))
 
 
 class _Bits:

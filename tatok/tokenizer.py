@@ -5,59 +5,22 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from tatok import filtering
 from tatok.config import TokenizerConfig
-from tatok.entropy import ESTIMATORS, Predictor
+from tatok.entropy import ESTIMATORS, find_estimator, patch_errors
 from tatok.filtering import Correction, Selection
-from tatok.networks import Decoder, Encoder
+from tatok.networks import Decoder, Encoder, Predictor
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
-from tatok.tokens import Tokens
-from tatok.training.data import seeded
+from tatok.streams import seeded
+from tatok.tokens import Encoding, Evidence, Tokens
 from tatok.transformer import places_at
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Patches p (B, M, D), globals G (B, k, D), and whatever else an estimator needs.
-
-    decoded: images that were decoded from it once, by N = 0 or M, so that an estimator and T, or
-    who shows what `gain` predicts, do not decode them again.
-    """
-
-    patches: Tensor
-    globals: Tensor
-    pixels: Tensor  # (B, 3, S, S), which `rate` compares with the image decoded from G
-    target_psnr: float  # dB, the D0 of `rate`
-    decoded: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def rows(self, index: Tensor) -> Encoding:
-        """The encoding of some images of the batch."""
-        return replace(
-            self,
-            patches=self.patches[index],
-            globals=self.globals[index],
-            pixels=self.pixels[index],
-        )
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a selection rests on: entropy H (B, M) float64, T (B,) in its unit, and the estimator.
-
-    rank (B, M): H before it was clamped at 0. It tells patches with H = 0 apart where a fixed
-    `count` asks for more than those with H > 0.
-    """
-
-    entropy: Tensor
-    minimum: Tensor
-    estimator: str
-    rank: Tensor
 
 
 def own_stream(x: Tensor) -> torch.Generator:
@@ -82,6 +45,7 @@ class TaTok(Pretrained):
 
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
+        find_estimator(config.estimator)
         self.config = config
         self.encoder = Encoder(config)
         self.patch_codebook = Codebook(config.dim, config.codebook_size, config.patch_code_dim)
@@ -175,14 +139,14 @@ class TaTok(Pretrained):
     ) -> Evidence:
         """H(p_i | G) and T: the part of `select` that depends neither on epsilon nor on policy."""
         name = self.config.estimator if estimator is None else estimator
-        if name not in ESTIMATORS:
-            raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {name!r}.")
+        found = find_estimator(name)
         if target_psnr is not None:
             encoding = replace(encoding, target_psnr=target_psnr)
-        rank = ESTIMATORS[name].function(self, encoding).double()
+        seen = self.observe(encoding)
+        rank = found.function(seen).double()
         T = rank.new_zeros(len(rank))
         if target_psnr is not None:
-            T = ESTIMATORS[name].minimum(self, encoding).double()
+            T = found.minimum(seen).double()
         return Evidence(rank.clamp(min=0), T, name, rank)
 
     def filter(
@@ -206,7 +170,13 @@ class TaTok(Pretrained):
         if count is not None:
             N, tau = filtering.counts(count, *H.shape, H.device), torch.full_like(tau, torch.nan)
             binding = ("count",) * len(H)
-        keep = self._keep(policy, encoding, H if count is None else rank, N, generator)
+        choice = filtering.Choice(
+            H if count is None else rank,
+            N,
+            lambda: [generator or own_stream(x) for x in encoding.pixels],
+            lambda: self.chain_given(self.quantize_globals(encoding).codes, H.shape[1]),
+        )
+        keep = filtering.find(policy).choose(choice)
         return Selection(
             H,
             keep,
@@ -372,37 +342,69 @@ class TaTok(Pretrained):
 
     # -- selection ---------------------------------------------------------------------------
 
-    def _keep(
-        self,
-        policy: str,
-        encoding: Encoding,
-        H: Tensor,
-        N: Tensor,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        M = H.shape[1]
-        if policy == "dtf":
-            return filtering.top(H, N)
-        if policy == "random":
-            streams = [generator or own_stream(x) for x in encoding.pixels]
-            return filtering.random(M, N, streams)
-        if policy == "uniform":
-            return filtering.uniform(M, N)
-        if policy == "first":
-            return filtering.first(M, N)
-        if policy == "last":
-            return filtering.last(M, N)
-        if policy == "edges":
-            return filtering.edges(H, N)
-        if policy == "chain":
-            grid = self.config.grid_of_patches(M)
-            sigma = self.place_deviation(self.quantize_globals(encoding).codes, grid)
-            return filtering.chain(sigma, self.correlation_at(grid), N)
-        raise ValueError(f"policy must be one of {', '.join(filtering.POLICIES)}, not {policy!r}.")
+    def observe(self, encoding: Encoding) -> _Observed:
+        """What the estimators look at, see `entropy.Observed`."""
+        return _Observed(self, encoding)
+
+    def chain_given(self, global_codes: Tensor, M: int) -> tuple[Tensor, Tensor]:
+        """What `chain` chooses by: sigma(G) (B, M), and the correlation (M, M)."""
+        grid = self.config.grid_of_patches(M)
+        return self.place_deviation(global_codes, grid), self.correlation_at(grid)
 
     def places_rule(self, selection: Selection) -> str:
         """How the decoder learns the places: they are sent unless a rule gives them."""
-        if selection.policy in ("first", "last", "uniform", "chain"):
+        if filtering.find(selection.policy).ruled:
             return selection.policy
         from_globals = ESTIMATORS[selection.estimator].from_globals and not selection.corrected
         return "prior" if selection.policy == "dtf" and from_globals else "sent"
+
+
+class _Observed:
+    """`entropy.Observed` of one encoding."""
+
+    def __init__(self, model: TaTok, encoding: Encoding) -> None:
+        self.model, self.encoding, self.config = model, encoding, model.config
+        self.x, self.p, self.target_psnr = encoding.pixels, encoding.patches, encoding.target_psnr
+        self.delta, self.residual_scale = model.patch_codebook.delta, model.residual_scale
+
+    @cached_property
+    def G(self) -> Tensor:
+        return self.model.quantize_globals(self.encoding).tokens
+
+    @cached_property
+    def z(self) -> Tensor:
+        return self.model.patch_codebook.down(self.p)
+
+    @cached_property
+    def q(self) -> Tensor:
+        return self.model.quantize_patches(self.encoding).codes
+
+    @cached_property
+    def features(self) -> Tensor:
+        """The predictor's, (B, M, W)."""
+        return self.model.predict(self.encoding)
+
+    @cached_property
+    def latent_given_G(self) -> tuple[Tensor, Tensor]:
+        return self.model.predictor.gaussian(self.features)
+
+    @cached_property
+    def log_p_given_G(self) -> Tensor:
+        return self.model.predictor.log_p(self.features)
+
+    @cached_property
+    def place_entropy(self) -> Tensor:
+        grid = self.config.grid_of_patches(self.p.shape[1])
+        return self.model.place_entropy(self.model.quantize_globals(self.encoding).codes, grid)
+
+    @property
+    def y_G(self) -> Tensor:
+        return self.model.decode_globals(self.encoding)
+
+    @cached_property
+    def D_G(self) -> Tensor:
+        return patch_errors(self.x, self.y_G, self.config)
+
+    @cached_property
+    def D_all(self) -> Tensor:
+        return patch_errors(self.x, self.model.decode_all(self.encoding), self.config)

@@ -1,8 +1,8 @@
-"""A token sequence and its exact size in bits."""
+"""What the four steps hand on: Encoding, Evidence, and Tokens with their exact size in bits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import ceil, comb, log2
 
 import torch
@@ -12,6 +12,44 @@ from tatok.config import Layout
 
 # How the decoder learns which places are kept. Only "sent" costs bits.
 PLACES = ("sent", "prior", "first", "last", "uniform", "chain")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Patches p (B, M, D), globals G (B, k, D), and whatever else an estimator needs.
+
+    decoded: images that were decoded from it once, by N = 0 or M, so that an estimator and T, or
+    who shows what `gain` predicts, do not decode them again.
+    """
+
+    patches: Tensor
+    globals: Tensor
+    pixels: Tensor  # (B, 3, S, S), which `rate` compares with the image decoded from G
+    target_psnr: float  # dB, the D0 of `rate`
+    decoded: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def rows(self, index: Tensor) -> Encoding:
+        """The encoding of some images of the batch."""
+        return replace(
+            self,
+            patches=self.patches[index],
+            globals=self.globals[index],
+            pixels=self.pixels[index],
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a selection rests on: entropy H (B, M) float64, T (B,) in its unit, and the estimator.
+
+    rank (B, M): H before it was clamped at 0. It tells patches with H = 0 apart where a fixed
+    `count` asks for more than those with H > 0.
+    """
+
+    entropy: Tensor
+    minimum: Tensor
+    estimator: str
+    rank: Tensor
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from analysis.base.extractors import FeatureExtractor
 from analysis.base.seconds import Seconds, Stopwatch
 from tatok.filtering import Selection
 from tatok.quality import psnr
-from tatok.tokenizer import Encoding, Evidence, TaTok
+from tatok.tokenizer import TaTok
+from tatok.tokens import Encoding, Evidence
 
 
 @dataclass(frozen=True)

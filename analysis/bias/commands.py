@@ -21,6 +21,7 @@ from analysis.base.results import check_file, save
 from analysis.bias import counterfactuals, cure, decomposition, placement, probe
 from analysis.paper.plans import papers_count
 from analysis.rate import redundancy, theory
+from tatok.config import EPSILON, check_epsilon
 from tatok.entropy import ESTIMATORS
 from tatok.images import load_image
 from tatok.tokenizer import TaTok
@@ -210,7 +211,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
     one = _command(verbs, "redundancy", run_redundancy, "Red (Eq. 2) of the patch codes", n=200)
     _train(one, 3_000, "training images of the models of codes")
-    _epsilon(one, 0.05)
+    _epsilon(one, EPSILON)
     one.add_argument(
         "--sequences", type=_count, default=30_000, help="to train the models of codes on"
     )
@@ -244,9 +245,11 @@ def _epsilon(one: argparse.ArgumentParser, default: float) -> None:
 
 
 def _rate(text: str) -> float:
-    if 0 <= float(text) < 1:
-        return float(text)
-    raise argparse.ArgumentTypeError(f"it must lie in [0, 1), not {text}")
+    try:
+        check_epsilon(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it must lie in [0, 1), not {text}") from error
+    return float(text)
 
 
 def _count(text: str) -> int:

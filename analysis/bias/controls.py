@@ -10,7 +10,7 @@ from torch import Tensor
 
 from analysis.base.examples import PATTERNS, noise
 from tatok.images import to_tensor
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 SINGLE = ("white", "black", "gradient", "checkerboard")
 CONTRAST = 0.35  # standard deviation of clouds, near that of photographs

@@ -27,8 +27,8 @@ from analysis.bias.places import (
 )
 from tatok.config import TokenizerConfig
 from tatok.entropy import ESTIMATORS
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.data import seeded
 from tatok.transformer import patchify, unpatchify
 
 # --- changed pictures ------------------------------------------------------------------------

@@ -27,8 +27,8 @@ from analysis.bias.places import entropies, mean_estimate, untied
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import RULES, Correction
 from tatok.quality import psnr
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.data import seeded
 
 CONTENT_FREE = 32  # noises, and as many flat colours, behind the bias map
 

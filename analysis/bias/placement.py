@@ -19,8 +19,8 @@ from analysis.base.results import Estimate, shown
 from analysis.bias.controls import colours, noises, patterns
 from analysis.bias.places import entropies, floats, kept, mean_estimate, roll_table
 from tatok.entropy import ESTIMATORS
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.data import seeded
 
 EPSILON = 0.15  # of Fig. 8
 DRAWS = 9_999  # of the test: the smallest p is 1 / 10,000

@@ -25,8 +25,8 @@ from analysis.bias.controls import random_rolls
 from analysis.bias.places import check_patches, floats, mean_estimate
 from tatok.config import TokenizerConfig
 from tatok.quantizer import kmeans, nearest
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.data import seeded
 from tatok.transformer import patchify
 
 CONDITIONS = ("upright", "rolled")

@@ -26,7 +26,7 @@ from analysis.base.metrics import FrechetDistance, frechet_distance, gfd
 from analysis.base.provenance import Provenance
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
-from tatok.sampling import SamplingOptions
+from tatok.sampling import SamplingOptions, sample
 from tatok.tokenizer import TaTok
 from tatok.training.data import ImageFile, list_images, spread
 
@@ -257,7 +257,7 @@ def generated(
     classes, rule = generator.config.classes, generator.entropy_of(tokenizer)
     for start in range(0, n, BATCH):
         labels = [i % len(classes) for i in range(start, min(n, start + BATCH))]
-        for step in generator.sample(labels, None, rule, start, **asdict(options)):
+        for step in sample(generator, labels, None, rule, start, **asdict(options)):
             tokens = step.tokens
         yield tokenizer.decode(tokens), tokens.count
 

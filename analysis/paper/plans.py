@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from analysis.base.runner import Like, Setting, bits_of_counts
+from tatok.config import EPSILON
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.tokenizer import TaTok
 
 PAPER_M, PAPER_TOKENS, PAPER_K = 441, 56.4, 16
-PAPER_EPSILON = 0.05  # of all the paper's measurements
+PAPER_EPSILON = EPSILON  # of all the paper's measurements
 PAPER_ESTIMATOR = "residual"  # of Alg. 1, line 4
 PAPER_REMOVED = 211  # of 441 patches, where Fig. 4 is read off
 GLOBALS = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)  # k of Fig. 3, as far as k_max

@@ -23,9 +23,9 @@ from analysis.base.evaluate import table
 from analysis.base.provenance import Provenance
 from analysis.base.results import Estimate, shown
 from tatok import filtering
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
 from tatok.training.cache import CachedTokens
-from tatok.training.data import seeded
 from tatok.transformer import blocks, sinusoid_2d
 
 DIM, DEPTH, HEADS = 128, 3, 4

@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from tatok.images import BadImage, load_image, open_image
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.data import EmptyFolder, ImageFile, augment, seeded
+from tatok.training.data import EmptyFolder, ImageFile, augment
 from tatok.training.loop import World
 
 log = logging.getLogger(__name__)

@@ -21,12 +21,11 @@ def calibrate(model: TaTok, images: Tensor, batch: int = 8) -> None:
     outer = torch.zeros_like(model.correlation)
     code, residual = 0.0, 0.0
     for x in images.split(batch):
-        encoding = model.encode(x)
-        code += entropy.code(model, encoding).sum()
-        residual += entropy.residual(model, encoding).sum()
-        mean, log_variance = model.predictor.gaussian(model.predict(encoding))
-        z = model.patch_codebook.down(encoding.patches)
-        r = (z - mean) / (0.5 * log_variance).exp()  # (B, M, d_p)
+        seen = model.observe(model.encode(x))
+        code += entropy.code(seen).sum()
+        residual += entropy.residual(seen).sum()
+        mean, log_variance = seen.latent_given_G
+        r = (seen.z - mean) / (0.5 * log_variance).exp()  # (B, M, d_p)
         outer += torch.einsum("bid,bjd->ij", r, r)
     deviation = outer.diagonal().clamp(min=1e-12).sqrt()
     model.residual_scale.fill_(code / residual)

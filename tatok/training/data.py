@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from tatok.config import middle
 from tatok.images import SUFFIXES, BadImage, load_image, open_image, to_tensor
+from tatok.streams import seeded
 
 ENLARGED = 1.15  # the most that a picture is enlarged for training
 log = logging.getLogger(__name__)
@@ -45,17 +46,6 @@ def list_images(folders: list[str | Path]) -> list[ImageFile]:
             raise EmptyFolder(f"There are no images in {folder}.")
         found += [ImageFile(path, path.parent.name) for path in paths]
     return found
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A generator that is a function of the numbers (a seed, an image's place, …)."""
-    state = 0x9E3779B97F4A7C15
-    for number in numbers:  # splitmix64, so that neighbouring numbers give unrelated streams
-        state = (state + number * 0xBF58476D1CE4E5B9 + 0x9E3779B97F4A7C15) % 2**64
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) % 2**64
-        state ^= state >> 31
-    return torch.Generator().manual_seed(state % 2**63)
 
 
 def log_uniform(u: Tensor, low: float, high: float) -> Tensor:

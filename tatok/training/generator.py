@@ -12,13 +12,14 @@ from torch import Tensor
 
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
-from tatok.config import GENERATOR_SIZES, GeneratorConfig
+from tatok.config import EPSILON, GENERATOR_SIZES, GeneratorConfig
 from tatok.generator import MaskGIT
 from tatok.sampling import SCHEDULES
 from tatok.speed import stack_work
+from tatok.streams import seeded
 from tatok.tokenizer import TaTok
 from tatok.training.cache import CachedTokens, Rows, cache_tokens
-from tatok.training.data import EmptyFolder, list_images, log_uniform, seeded, spread
+from tatok.training.data import EmptyFolder, list_images, log_uniform, spread
 from tatok.training.loop import RunOptions, Trainer, World
 from tatok.training.losses import GeneratorLoss
 
@@ -113,11 +114,11 @@ class GeneratorTask:
 
     @torch.no_grad()
     def validate(self, model: MaskGIT) -> dict[str, float]:
-        """Losses on held-out tokens at epsilon = 0.05, in nats: patches given all global codes, by
+        """Losses on held-out tokens at EPSILON, in nats: patches given all global codes, by
         masked fraction; global codes given the class alone; and N by the head beside the true N."""
         task = dataclasses.replace(self, model=model)
         rows = torch.arange(min(128, len(self.held_out)))
-        full, entropy = task._canvas(self.held_out, rows, torch.full((len(rows),), 0.05))
+        full, entropy = task._canvas(self.held_out, rows, torch.full((len(rows),), EPSILON))
         full, k = full.to(model.device), model.config.k
         noise = torch.rand(full.codes.shape, generator=seeded(self.seed, 5)).to(model.device)
         patches = torch.cat([torch.zeros_like(full.global_codes).bool(), full.real], dim=1)
@@ -132,7 +133,7 @@ class GeneratorTask:
         hidden[:, k:] = False
         row["val_globals"] = task.code_loss(hide(alone, hidden), alone, hidden).item()
         place, profile = task.place_loss(full, entropy.to(model.device))
-        keep = model.choose_places(full.labels, full.global_codes, 0.05)
+        keep = model.choose_places(full.labels, full.global_codes, EPSILON)
         return row | {
             "val_place": place.item(),
             "val_profile": profile.item(),

@@ -18,7 +18,8 @@ from tatok.config import EPSILONS
 from tatok.entropy import gaussian_nll
 from tatok.lite import Lite, maps_distance
 from tatok.quantizer import Quantized
-from tatok.tokenizer import Encoding, Reconstruction, TaTok
+from tatok.tokenizer import Reconstruction, TaTok
+from tatok.tokens import Encoding
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from tatok import filtering
-from tatok.config import EPSILONS, TokenizerConfig
+from tatok.config import EPSILON, EPSILONS, TokenizerConfig
 from tatok.lite import Lite, load_lite
 from tatok.quality import psnr
 from tatok.speed import stack_work
-from tatok.tokenizer import Encoding, TaTok
+from tatok.tokenizer import TaTok
+from tatok.tokens import Encoding
 from tatok.training.calibrate import calibrate
 from tatok.training.data import (
     ImageFile,
@@ -141,7 +142,7 @@ class TokenizerTask:
 
     @torch.no_grad()
     def validate(self, model: TaTok) -> dict[str, float]:
-        """PSNR on the fixed validation images, life of the codebooks, mean N at eps = 0.05."""
+        """PSNR on the fixed validation images, life of the codebooks, mean N at EPSILON."""
         self._quantize_like_ours(model)
         k, row = model.config.k, {}
         for side, pictures in self.validation.items():
@@ -155,8 +156,8 @@ class TokenizerTask:
             for name, k_, count in settings:
                 y = self.images(model, x, k_, count)
                 row[f"psnr_{name}{tail}"] = psnr(x, y).mean().item()
-            counts = [model.select(model.encode(part), 0.05).count for part in x.split(8)]
-            row[f"N_at_0.05{tail}"] = torch.cat(counts).float().mean().item()
+            counts = [model.select(model.encode(part), EPSILON).count for part in x.split(8)]
+            row[f"N_at_{EPSILON}{tail}"] = torch.cat(counts).float().mean().item()
         # Of the last epoch once one has ended; the first counts from where quantization began. Of
         # this process's share of the images.
         counts = self.last_usage if self.last_usage.any() else self.usage

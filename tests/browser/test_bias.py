@@ -15,7 +15,7 @@ from analysis.view.bias.tab import AFTER, BEFORE, at_middle
 from analysis.view.shared.engine import Square
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import dtf
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 ROWS = '#lab [data-table="look"] tbody tr'
 

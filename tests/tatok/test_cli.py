@@ -13,6 +13,7 @@ from tatok import __main__ as cli
 from tatok.edit import vary_globals, vary_patches
 from tatok.images import to_pil
 from tatok.report import report
+from tatok.sampling import sample
 from tatok.tokenfile import HEADER_BYTES, unpack
 
 
@@ -91,7 +92,7 @@ def test_generate_is_sample(both, capsys, monkeypatch):
         "--seed", "5", "--tokens", str(files / "tokens"), "-o", str(files / "grid.png"),
     ])  # fmt: skip
     cli.main()
-    steps = generator.sample("bbbb", steps=3, guidance=4.0, temperature=0.7, epsilon=0.3, seed=5)
+    steps = sample(generator, "bbbb", steps=3, guidance=4.0, temperature=0.7, epsilon=0.3, seed=5)
     tokens = list(steps)[-1].tokens
     printed = [list(map(int, line.split())) for line in capsys.readouterr().out.splitlines()[1:]]
     N, bits = tokens.count.tolist(), tokens.bits().tolist()

@@ -16,7 +16,7 @@ from tatok.edit import (
     vary_globals,
     vary_patches,
 )
-from tatok.sampling import still_masked
+from tatok.sampling import sample, still_masked
 from tatok.tokenfile import pack, unpack
 from tatok.tokens import place_bits
 
@@ -295,7 +295,7 @@ def test_a_generator_of_another_tokenizer_is_refused():
 
 def test_a_list_drawn_in_parts_is_the_list(generator):
     def draw(labels, first):
-        return last(generator.sample(labels, count=9, first=first)).tokens.patch_codes
+        return last(sample(generator, labels, count=9, first_row=first)).tokens.patch_codes
 
     whole = draw(["a", "b", "a", "b"], 0)
     assert torch.equal(whole, torch.cat([draw(["a"], 0), draw(["b", "a", "b"], 1)]))

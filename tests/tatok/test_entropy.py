@@ -1,4 +1,4 @@
-"""The five estimators and R(D) against their formulas, computed another way."""
+"""The six estimators and R(D) against their formulas, computed another way."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ def test_residual_is_the_formula_of_alg_1(k):
     model = random_model()
     model.residual_scale.fill_(3.0)
     encoding = model.encode(pictures(2), k)
-    H = entropy.residual(model, encoding)
+    H = entropy.residual(model.observe(encoding))
     G = model.quantize_globals(encoding).tokens.double().numpy()
     for b, p in enumerate(encoding.patches.double().numpy()):
         fit = np.linalg.lstsq(G[b].T, p.T, rcond=1e-5)[0] if k else np.zeros((0, len(p)))
@@ -27,20 +27,20 @@ def test_residual_is_the_formula_of_alg_1(k):
 
 def test_residual_of_a_flat_picture_is_not_all_zero():
     model = random_model()
-    assert (entropy.residual(model, model.encode(torch.ones(1, 3, 32, 32))) > 0).all()
+    assert (entropy.residual(model.observe(model.encode(torch.ones(1, 3, 32, 32)))) > 0).all()
 
 
 def test_gaussian_is_minus_log_density_at_the_quantizers_resolution():
     model = random_model()
     encoding = model.encode(pictures(2), 4)
-    H = ESTIMATORS["gaussian"].function(model, encoding)
+    H = ESTIMATORS["gaussian"].function(model.observe(encoding))
     mean, log_variance = model.predictor.gaussian(model.predict(encoding))
     z = model.patch_codebook.down(encoding.patches)
     density = torch.distributions.Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(2)
     bits = -density / math.log(2) - z.shape[2] * math.log2(math.sqrt(0.05))
     torch.testing.assert_close(H, bits, rtol=1e-4, atol=1e-3)
     model.patch_codebook.error.fill_(1e6)  # so coarse that no bits are needed
-    assert (ESTIMATORS["gaussian"].function(model, encoding) < 0).any()
+    assert (ESTIMATORS["gaussian"].function(model.observe(encoding)) < 0).any()
     assert (model.measure(encoding, "gaussian").entropy == 0).any()
 
 
@@ -51,9 +51,9 @@ def test_code_is_surprisal_and_prior_its_expectation():
     torch.testing.assert_close(p.sum(2), torch.ones_like(p[:, :, 0]))
     codes = model.quantize(encoding, model.select(encoding, count=16)).patch_codes
     taken = torch.stack([p[b, i, codes[b, i]] for b in range(2) for i in range(16)])
-    code = ESTIMATORS["code"].function(model, encoding)
+    code = ESTIMATORS["code"].function(model.observe(encoding))
     torch.testing.assert_close(code.flatten(), -taken.log2(), rtol=1e-4, atol=1e-4)
-    prior = ESTIMATORS["prior"].function(model, encoding)
+    prior = ESTIMATORS["prior"].function(model.observe(encoding))
     expected = (p * -p.log2()).sum(2).double()
     torch.testing.assert_close(prior, expected, rtol=1e-4, atol=1e-4)
 
@@ -65,17 +65,18 @@ def test_prior_is_a_function_of_the_global_codes_alone():
 
     mixed = replace(b, globals=a.globals)
     assert torch.equal(
-        ESTIMATORS["prior"].function(model, mixed), ESTIMATORS["prior"].function(model, a)
+        ESTIMATORS["prior"].function(model.observe(mixed)),
+        ESTIMATORS["prior"].function(model.observe(a)),
     )
     assert not torch.equal(
-        ESTIMATORS["prior"].function(model, b), ESTIMATORS["prior"].function(model, a)
+        ESTIMATORS["prior"].function(model.observe(b)),
+        ESTIMATORS["prior"].function(model.observe(a)),
     )
     codes = model.quantize_globals(a).codes
     received = torch.cat([model.place_entropy(row) for row in codes.split(1)])  # one file each
+    assert received.dtype == torch.float64
     # closer than float32 rounds, lest encoder and decoder rank two places differently
-    torch.testing.assert_close(
-        received, ESTIMATORS["prior"].function(model, a), rtol=1e-12, atol=1e-12
-    )
+    torch.testing.assert_close(received, H(a), rtol=1e-12, atol=1e-12)
 
 
 def test_rate_compares_each_patch_with_the_image_from_g():
@@ -136,10 +137,10 @@ def test_minimum_information_is_r_of_d0_minus_r_of_dg():
 def test_residual_under_autocast_is_projected_in_full_precision():
     model = random_model()
     encoding = model.encode(pictures(2), 4)
-    plain = ESTIMATORS["residual"].function(model, encoding)
+    plain = ESTIMATORS["residual"].function(model.observe(encoding))
     half = dataclasses.replace(encoding, patches=encoding.patches.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = [ESTIMATORS["residual"].function(model, e) for e in (encoding, half)]
+        mixed = [ESTIMATORS["residual"].function(model.observe(e)) for e in (encoding, half)]
     for found in mixed:  # the tokens are in half precision, the projection on them is not
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, plain, rtol=0.1, atol=0.05 * float(plain.max()))

@@ -9,13 +9,13 @@ from conftest import random_generator, random_model
 from tatok import MaskGIT, filtering
 from tatok.canvas import MASKED, PADDING, Canvas, pack, unpack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
-from tatok.sampling import SCHEDULES, SamplingOptions, fill, still_masked
+from tatok.sampling import SCHEDULES, SamplingOptions, fill, sample, still_masked
+from tatok.streams import seeded
 from tatok.tokenfile import pack as pack_file
 from tatok.tokenfile import unpack as unpack_file
 from tatok.tokens import place_bits
 from tatok.training import generator as train_generator
 from tatok.training.cache import CachedTokens
-from tatok.training.data import seeded
 from tatok.training.generator import GeneratorTask, draw_mask, hide
 from tatok.training.loop import World
 from tatok.training.losses import GeneratorLoss
@@ -47,7 +47,7 @@ def canvas(B=3, seed=0, known=True):
 
 
 def run(model, labels=("a", "b", None), **options):
-    return list(model.sample(list(labels), **options))
+    return list(sample(model, list(labels), **options))
 
 
 def test_pack_and_unpack():
@@ -116,7 +116,7 @@ def test_every_step_that_runs_fixes_a_token_of_every_picture(model, schedule, mo
     passes = []
     forward = type(model).forward
     monkeypatch.setattr(type(model), "forward", lambda s, c: passes.append(1) or forward(s, c))
-    made = list(model.sample(["a"] * 2, count=5, steps=32, schedule=schedule, guidance=2.0))
+    made = list(sample(model, ["a"] * 2, count=5, steps=32, schedule=schedule, guidance=2.0))
     assert [step.index for step in made] == list(range(1, 33))
     k = model.config.k
     assert len(passes) == k + 5
@@ -240,7 +240,7 @@ def test_places_by_prior_are_free_where_the_codes_give_them(steps):
         seen.append(codes)
         return tokenizer.place_entropy(codes)
 
-    tokens = list(generator.sample("ab", 5, rule, steps=steps))[-1].tokens
+    tokens = list(sample(generator, "ab", 5, rule, steps=steps))[-1].tokens
     with_places = dataclasses.replace(tokens, places="sent").bits() - tokens.bits()
     if steps == 1:  # everything is drawn at once: the codes came after the places
         assert (seen[0] == MASKED).all() and tokens.places == "sent"
@@ -373,7 +373,7 @@ def test_labels_may_be_tensors_and_counts_must_fit(model):
     assert model.labels([numpy.int64(1), None]).tolist() == [1, len(model.config.classes)]
     for count in ([1, 2, 3], 1.0, -1, 17):
         with pytest.raises(ValueError, match="count"):
-            model.sample(["a", "b"], count=count)
+            sample(model, ["a", "b"], count=count)
     for wrong in ({"steps": 8.0}, {"seed": 1.5}, {"steps": 0}):
         with pytest.raises(ValueError, match="whole number"):
             SamplingOptions(**wrong)

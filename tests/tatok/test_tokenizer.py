@@ -8,7 +8,6 @@ import torch
 from conftest import KINDS, TINY, pictures, random_model
 
 from tatok import SIZES, TaTok, TokenizerConfig
-from tatok.config import ESTIMATOR_NAMES
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES, Correction
 from tatok.tokens import place_bits
@@ -331,5 +330,6 @@ def test_a_configuration_that_makes_no_model_is_refused(change, named):
         dataclasses.replace(TINY, **change)
 
 
-def test_the_configuration_knows_every_estimator():
-    assert set(ESTIMATOR_NAMES) == set(ESTIMATORS)
+def test_an_estimator_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="estimator must be one of residual"):
+        TaTok(dataclasses.replace(TINY, estimator="entropy"))

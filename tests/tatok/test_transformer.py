@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tatok.transformer import SelfAttention
+from tatok.transformer import PlaceQueries, SelfAttention
 
 MASKS = {
     "none": None,
@@ -41,3 +41,15 @@ def test_it_runs_in_half_precision_under_autocast():
         y = attention(x)
     assert y.dtype == torch.bfloat16
     torch.testing.assert_close(y.float(), expected, atol=0.02, rtol=0.05)
+
+
+def test_every_place_asks_by_its_own_row_of_the_table():
+    torch.manual_seed(0)
+    queries, tokens = PlaceQueries(8, 16, grid=4), torch.randn(2, 5, 8)
+    every = queries(tokens)  # (2, 16, 16)
+    table = queries.places.detach().clone()
+    for place in range(16):
+        queries.places.data = table[place].expand(16, -1).clone()
+        alone = queries(tokens)  # all places ask as this one
+        torch.testing.assert_close(alone[:, 0], every[:, place])
+        assert not torch.allclose(alone[:, 0], every[:, (place + 1) % 16], atol=1e-4)

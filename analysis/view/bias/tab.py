@@ -20,12 +20,12 @@ from analysis.view.shared.crop import Accepted, own_picture, upload_field
 from analysis.view.shared.engine import Engine, Square
 from analysis.view.shared.files import source
 from analysis.view.shared.section import ASIDE
-from analysis.view.shared.settings import BadSetting, parse_name, parse_number, parse_whole
+from analysis.view.shared.settings import BadSetting, parse_epsilon, parse_name, parse_whole
 from analysis.view.tokenize.patch_view import rgb_base64
 from tatok import BadImage
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import RULES
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 CHANNEL = "lab"
 LEAD = (
@@ -136,7 +136,7 @@ def _rolls(bench: Bench, square: Square, k: int, wanted: Mapping) -> dict:
     done = {"part": part, "parts": bench.roll_parts}
     if part < bench.roll_parts - 1:
         return done
-    found = bench.decompositions(square, k, _epsilon(wanted))
+    found = bench.decompositions(square, k, parse_epsilon(wanted.get("epsilon")))
     M = bench.engine.model.config.num_patches
     bars = [
         {
@@ -160,7 +160,7 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
     done = {"part": part, "parts": bench.set_parts}
     if part < bench.set_parts - 1:
         return done
-    placements = bench.placements(name, k, _epsilon(wanted))
+    placements = bench.placements(name, k, parse_epsilon(wanted.get("epsilon")))
     return done | {
         "placements": {
             one.estimator: {
@@ -187,13 +187,6 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
 
 
 SERVES = {"look": _look, "change": _change, "cure": _cure, "rolls": _rolls}  # about one picture
-
-
-def _epsilon(wanted: Mapping) -> float:
-    epsilon = parse_number(wanted.get("epsilon"), "ε")
-    if not 0 <= epsilon < 1:
-        raise BadSetting("ε must lie in [0, 1).")
-    return epsilon
 
 
 def _picture(square: Square, maps: Maps, stream: int) -> dict:

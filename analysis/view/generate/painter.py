@@ -16,7 +16,7 @@ from torch import Tensor
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, KEEP_GLOBALS, Drawing
 from analysis.view.shared.engine import Engine, Square
 from tatok import MaskGIT, Tokens, edit
-from tatok.sampling import Step
+from tatok.sampling import Step, sample
 
 Row = tuple[int, int, float, int]  # place, code, ln p, step; a given token has step 0 and ln p 0
 
@@ -91,7 +91,7 @@ class Painter:
         label, count = drawing.label, drawing.count
         if drawing.mode == CLASS:
             rule = generator.entropy_of(model)
-            return generator.sample([label], count, rule, **options)
+            return sample(generator, [label], count, rule, **options)
         if drawing.mode == INPAINT:
             return edit.inpaint(
                 model, generator, sources.a.x, sources.hidden, label, count, **options

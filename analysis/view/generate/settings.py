@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analysis.view.shared.settings import BadSetting, parse_name, parse_number
+from analysis.view.shared.settings import BadSetting, parse_epsilon, parse_name, parse_number
 from tatok import TaTok, Tokens
 from tatok.config import GeneratorConfig
 from tatok.edit import hidden_patches
@@ -61,9 +61,7 @@ class Drawing:
         label = values.get("label") or None
         if label is not None:
             label = parse_name(label, "The class", config.classes)
-        epsilon = parse_number(values.get("epsilon", default.epsilon), "ε")
-        if not 0 <= epsilon < 1:
-            raise BadSetting("ε must lie in [0, 1).")
+        epsilon = parse_epsilon(values.get("epsilon", default.epsilon))
         count = values.get("count")
         if count is not None:
             count = _whole(count, "N", 0, config.num_patches)

@@ -49,7 +49,8 @@ def features(engine: Engine, square: Square, settings: Settings) -> list[Feature
     variance over the D channels."""
     encoding = engine.encode(square, settings.k)
     with torch.inference_mode():
-        distance = entropy.projection_distance(engine.model, encoding).sqrt()
+        G = engine.model.quantize_globals(encoding).tokens
+        distance = entropy.projection_distance(encoding.patches, G).sqrt()
     return [
         FeatureMap("norm", encoding.patches.norm(dim=2)[0]),
         FeatureMap("orthogonal", distance[0]),

@@ -102,34 +102,29 @@ def parts(engine: Engine, square: Square, settings: Settings, place: int) -> dic
     model, encoding = engine.model, engine.encode(square, settings.k)
     if settings.target_psnr is not None:
         encoding = replace(encoding, target_psnr=settings.target_psnr)
+    seen = model.observe(encoding)
     if settings.estimator == "residual":
         return {
-            "distance": float(entropy.projection_distance(model, encoding)[0, place]),
-            "complexity": float(entropy.complexity(encoding.patches)[0, place]),
+            "distance": float(entropy.projection_distance(seen.p, seen.G)[0, place]),
+            "complexity": float(entropy.complexity(seen.p)[0, place]),
             "scale": float(model.residual_scale),
         }
     if settings.estimator == "rate":
-        y = model.decode_globals(encoding)
         return {
             "half": 0.5 * model.config.patch_dim,
-            "D_i": float(entropy.patch_errors(encoding.pixels, y, model.config)[0, place]),
+            "D_i": float(seen.D_G[0, place]),
             "D_0": entropy.distortion(encoding.target_psnr),
         }
     if settings.estimator == "gain":
-        error = lambda y: entropy.patch_errors(encoding.pixels, y, model.config)[0, place]  # noqa: E731
-        return {
-            "D_G": float(error(model.decode_globals(encoding))),
-            "D_all": float(error(model.decode_all(encoding))),
-        }
-    features = model.predict(encoding)[0, place]
+        return {"D_G": float(seen.D_G[0, place]), "D_all": float(seen.D_all[0, place])}
     if settings.estimator == "gaussian":
-        z = model.patch_codebook.down(encoding.patches[0, place])
+        z, mean, log_variance = (t[0, place] for t in (seen.z, *seen.latent_given_G))
         return {
-            "nats": float(entropy.gaussian_nll(z, *model.predictor.gaussian(features))),
+            "nats": float(entropy.gaussian_nll(z, mean, log_variance)),
             "d_p": model.config.patch_code_dim,
-            "delta": float(model.patch_codebook.delta),
+            "delta": float(seen.delta),
         }
-    p = model.predictor.log_p(features).exp()  # (K,)
+    p = model.predictor.log_p(seen.features[0, place]).exp()  # (K,)
     own = int(engine.quantize(square, settings.k).patch_codes[0, place])
     likeliest = int(p.argmax())
     return {

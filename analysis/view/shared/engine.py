@@ -18,7 +18,7 @@ from tatok import Encoding, Selection, TaTok, Tokens, load_image
 from tatok.entropy import patch_errors
 from tatok.images import open_image
 from tatok.report import Report, report
-from tatok.tokenizer import Evidence
+from tatok.tokens import Evidence
 
 Box = tuple[int, int, int]  # left, top, side in pixels of the upright original
 CACHED = 48  # entries per cache; at most a few megabytes each, so the caches stay below 200 MB

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tatok import TokenizerConfig
+from tatok.config import check_epsilon
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 
@@ -44,9 +45,6 @@ class Settings:
     @classmethod
     def parse(cls, values: Mapping, config: TokenizerConfig) -> Settings:
         """Settings from untrusted values. Raises BadSetting with one sentence."""
-        epsilon = parse_number(values.get("epsilon"), "ε")
-        if not 0 <= epsilon < 1:
-            raise BadSetting("ε must lie in [0, 1).")
         k = parse_number(values.get("k"), "k")
         if k != int(k) or not 0 <= k <= config.k_max:
             raise BadSetting(f"k must be a whole number in 0..{config.k_max}.")
@@ -65,7 +63,7 @@ class Settings:
         if set(forced_in) & set(forced_out):
             raise BadSetting("A patch cannot be kept and dropped by hand at once.")
         return cls(
-            epsilon=epsilon,
+            epsilon=parse_epsilon(values.get("epsilon")),
             k=int(k),
             estimator=parse_name(values.get("estimator"), "The estimator", ESTIMATORS),
             policy=parse_name(values.get("policy"), "The policy", POLICIES),
@@ -74,6 +72,16 @@ class Settings:
             forced_out=forced_out,
             side=side,
         )
+
+
+def parse_epsilon(value: object) -> float:
+    """An information loss rate from an untrusted value. Raises BadSetting."""
+    epsilon = parse_number(value, "ε")
+    try:
+        check_epsilon(epsilon)
+    except ValueError as error:
+        raise BadSetting("ε must lie in [0, 1).") from error
+    return epsilon
 
 
 def parse_number(value: object, what: str) -> float:

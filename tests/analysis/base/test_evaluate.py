@@ -18,6 +18,7 @@ from tatok import TaTok, load_image
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 from tatok.training.data import list_images
+from tatok.transformer import patchify
 
 CONFIG = conftest.TINY
 M, K, SIZE = CONFIG.num_patches, CONFIG.codebook_size, CONFIG.image_size
@@ -261,6 +262,22 @@ def test_the_floor_is_fitted_to_the_training_pictures_and_the_seed(folder):
     assert error(centres) < 0.9 * error(drawn)
     with pytest.raises(card.BadData, match="at least 64 training patches, not 16"):
         fit(train[:1], 0)
+
+
+def test_the_floor_takes_patches_of_every_place(folder, monkeypatch):
+    """Of a picture with more patches than are taken, not the first ones alone."""
+    monkeypatch.setattr(card, "FLOOR_PATCHES", M // 2)
+    given = []
+    keep = lambda points, size, generator: given.append(points) or points[:size]  # noqa: E731
+    monkeypatch.setattr(card, "kmeans", keep)
+    train = list_images([folder / "pets" / "train", folder / "places" / "train"])
+    card.floor_centres(train, CONFIG, torch.Generator().manual_seed(0))
+    taken = given[0].view(len(train), M // 2, -1)
+    places = set()
+    for file, patches in zip(train, taken, strict=True):
+        every = patchify(load_image(file.path, size=SIZE), CONFIG)[0]
+        places |= set(torch.cdist(patches, every).argmin(dim=1).tolist())
+    assert len(places) > 0.8 * M
 
 
 def test_thumbnails_are_means_over_areas_scaled_up(images):

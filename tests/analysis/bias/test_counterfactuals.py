@@ -7,7 +7,7 @@ from conftest import pictures, random_model
 from analysis.bias import counterfactuals as cf
 from analysis.bias.places import entropies
 from tatok.entropy import ESTIMATORS
-from tatok.training.data import seeded
+from tatok.streams import seeded
 from tatok.transformer import patchify
 
 CONFIG = random_model().config

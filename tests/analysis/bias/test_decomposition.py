@@ -10,7 +10,7 @@ from analysis.bias import decomposition as dec
 from analysis.bias.counterfactuals import PARTS, with_positions
 from analysis.bias.places import mean_estimate, roll_table
 from tatok.entropy import ESTIMATORS
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 G = 5
 M = G * G

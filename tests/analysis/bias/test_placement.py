@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from analysis.bias import controls, placement
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 G = 8
 M = G * G

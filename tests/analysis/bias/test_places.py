@@ -7,7 +7,7 @@ from conftest import pictures, random_model
 from analysis.base.evaluate import BadData
 from analysis.bias import places
 from tatok import filtering
-from tatok.training.data import seeded
+from tatok.streams import seeded
 from tatok.transformer import patchify
 
 

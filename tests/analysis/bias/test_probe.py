@@ -12,7 +12,7 @@ from analysis.base.results import Estimate
 from analysis.bias import probe
 from analysis.bias.counterfactuals import with_positions
 from analysis.bias.places import mean_estimate
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 G = 4
 ROW, COLUMN = torch.arange(16) // G, torch.arange(16) % G

@@ -18,7 +18,7 @@ from analysis.generator import quality as generation
 from tatok import MaskGIT, TaTok, load_image
 from tatok.images import to_pil
 from tatok.lite import LiteOutput
-from tatok.sampling import SamplingOptions
+from tatok.sampling import SamplingOptions, sample
 from tatok.training.data import ImageFile
 
 FOLDERS = ("n01440764", "n03888257", "forest")  # two of ImageNet, one that is not
@@ -186,7 +186,7 @@ def test_unreadable_training_pictures_are_left_out(data, tmp_path):
 def directly(tokenizer, generator, n, options):
     """Features, logits and N of n pictures drawn in one batch."""
     labels = [i % 3 for i in range(n)]
-    tokens = list(generator.sample(labels, **dataclasses.asdict(options)))[-1].tokens
+    tokens = list(sample(generator, labels, **dataclasses.asdict(options)))[-1].tokens
     return Stub()(tokenizer.decode(tokens)), tokens.count.double()
 
 

@@ -8,8 +8,8 @@ import torch
 from conftest import random_model
 
 from analysis.rate import redundancy as red
+from tatok.streams import seeded
 from tatok.training.cache import CachedTokens
-from tatok.training.data import seeded
 
 K, M, k = 64, 16, 4
 ALL = [red.Case(kept, g, joint) for kept in (0, 1) for g in (0, 1) for joint in (0, 1)]

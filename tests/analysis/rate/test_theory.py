@@ -99,6 +99,10 @@ def test_demands_are_means_and_shares_over_images():
         beyond = np.mean([e[j].minimum > 96 for e in each])
         assert found.share_beyond == pytest.approx(beyond)
     assert high.share_beyond == 1 and high.share_reached == 0
+    own = sorted(e[0].D_G for e in each)
+    between = 10 * np.log10(4 / np.sqrt(own[1] * own[2]))  # G alone is enough for two of six
+    (some,) = theory.demands(model, x, (between,))
+    assert some.share_reached == pytest.approx(2 / 6)
 
 
 def test_floors_spend_the_same_number_of_tokens():

@@ -24,7 +24,7 @@ from analysis.view.shared.engine import Engine
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import Correction, dtf
 from tatok.images import to_pil
-from tatok.training.data import seeded
+from tatok.streams import seeded
 
 M, K, EPSILON = 16, 4, 0.3
 ORIGIN = Provenance("c", "w", 7, None, Data("l.txt", "s", 3), 0, "e", "d", "t", "python")

@@ -34,7 +34,7 @@ from tatok import edit, tokenfile
 from tatok.config import GeneratorConfig
 from tatok.edit import hidden_patches
 from tatok.images import to_pil
-from tatok.sampling import SamplingOptions
+from tatok.sampling import SamplingOptions, sample
 
 M, K = 16, 4
 HIDDEN = "0000011001100000"  # the four patches in the middle
@@ -192,7 +192,7 @@ def test_a_class_is_drawn_as_the_library_draws_it(painter):
     generator, model = painter.generator, painter.engine.model
     for row in range(2):
         options = dataclasses.asdict(drawing.options) | {"seed": 7 + row}
-        *_, step = generator.sample(["dog"], None, generator.entropy_of(model), **options)
+        *_, step = sample(generator, ["dog"], None, generator.entropy_of(model), **options)
         last = drawn(painter, drawing, row)[-1]
         assert torch.equal(last.step.tokens.patch_codes, step.tokens.patch_codes)
         assert torch.equal(painter.picture(last.step), model.decode(step.tokens))
@@ -285,12 +285,18 @@ def test_the_rows_tell_what_each_step_fixed(painter, sources, mode):
         assert all(row[2] <= 0 for row in new)
         assert (before.placed is not None) == bool(step.keep.any())
     assert not any(p.ended for p in progress[:-1]) and last.ended
+    sums = [p.step.global_confidence.sum() + p.step.patch_confidence.sum() for p in progress]
+    fixed = [p.step.committed for p in progress]  # what was given is not of the mean
+    n = sum(int((t.global_codes >= 0).sum() + t.count.sum()) for t in fixed)
+    assert numbers(last).mean_ln_p == pytest.approx(float(sum(sums)) / n, abs=1e-3)
 
 
 def test_what_is_given_stays(painter, sources):
     model, config = painter.engine.model, painter.generator.config
     drawing = asked(count=9)
-    own = painter.tokens(sources.a, drawing)
+    encoding = model.encode(sources.a.x, config.k)  # by hand, not by the painter
+    own = model.quantize(encoding, model.select(encoding, count=9, estimator=config.estimator))
+    assert own.count.tolist() == [9]
 
     def rows(mode, part):
         last = drawn(painter, dataclasses.replace(drawing, mode=mode), 0, sources)[-1]

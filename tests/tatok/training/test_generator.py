@@ -9,6 +9,7 @@ from conftest import pictures, random_model
 
 from tatok import MaskGIT, config, filtering
 from tatok.images import to_pil
+from tatok.sampling import sample
 from tatok.training import cache, data
 from tatok.training.cache import cache_tokens
 from tatok.training.generator import run
@@ -50,7 +51,7 @@ def test_train_resume_and_log(world):
     assert [int(row["images"]) for row in rows] == [24, 48]
     assert all(float(rows[1][f"val_{f}"]) > 0 for f in ("0.25", "0.5", "0.75", "1", "globals"))
     assert straight.config.classes == ("a", "b")
-    last = list(straight.sample(["a", "b"], steps=3))[-1]
+    last = list(sample(straight, ["a", "b"], steps=3))[-1]
     assert torch.equal(last.tokens.patch_codes >= 0, last.keep)
 
 
@@ -117,7 +118,7 @@ def same(one, other):
 def test_without_global_tokens_a_generator_draws_patches_alone(world):
     random_model(k=0).save_pretrained(world / "weights")
     generator = train(world, "one", 16)
-    *_, last = generator.sample(["a", "b"], steps=3, count=5)
+    *_, last = sample(generator, ["a", "b"], steps=3, count=5)
     assert last.tokens.count.tolist() == [5, 5] and last.tokens.global_codes.shape == (2, 0)
 
 

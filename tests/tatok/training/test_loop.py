@@ -220,7 +220,7 @@ from conftest import pictures, random_model
 from tatok.training.losses import LossWeights, total_loss
 from tatok.training.loop import World
 from tatok.training.tokenizer import draw_keep
-from tatok.training.data import seeded
+from tatok.streams import seeded
 world = World.join()
 model = random_model().train()
 share = slice(4 * world.rank, 4 * world.rank + 4)
