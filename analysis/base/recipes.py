@@ -8,30 +8,21 @@ from __future__ import annotations
 
 _TRAIN = " --train DATA/imagenette/train DATA/scenes/train"
 _FIGURES = ("fig3", "fig4", "fig5", "epsilon")
-_PAIR = "assets/demo runs/sequence runs/grid"
+_PAIR = " --weights assets/demo runs/sequence runs/grid"
 
 
-def _measured(name: str, options: str = "", weights: str = "assets/demo") -> str:
+def _measured(name: str, options: str = "") -> str:
     """Of a command that writes one file."""
-    return (
-        f"python -m analysis {name} --weights {weights} --data DATA{options} "
-        f"--out assets/results/{name}.json"
-    )
+    return f"python -m analysis {name} --data DATA{options}"
 
 
 COMMANDS = {
-    **{name: f"python -m analysis run {name} --data DATA" for name in _FIGURES},
-    "codecs": "python -m analysis codecs --data DATA",
-    "sides": "python -m analysis sides --data DATA",
+    **{name: _measured(f"run {name}") for name in _FIGURES},
+    **{name: _measured(name) for name in ("codecs", "sides", "bias", "counterfactuals", "theory")},
+    **{name: _measured(name, _TRAIN) for name in ("evaluate", "redundancy", "cure")},
+    "decompose": _measured("decompose", _PAIR),
+    "probe": _measured("probe", _PAIR + _TRAIN),
+    "generation": _measured("generation", " --temperature 0.5 0.65"),
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",
-    "evaluate": _measured("evaluate", _TRAIN),
-    "generation": _measured("generation", " --temperature 0.5 0.65"),
-    "bias": _measured("bias"),
-    "counterfactuals": _measured("counterfactuals"),
-    "theory": _measured("theory"),
-    "redundancy": _measured("redundancy", _TRAIN),
-    "cure": _measured("cure", _TRAIN),
-    "decompose": _measured("decompose", weights=_PAIR),
-    "probe": _measured("probe", _TRAIN, _PAIR),
 }

@@ -113,13 +113,6 @@ def check_writable(folder: Path) -> None:
         raise BadResult(f"Nothing can be written to the folder {folder}.")
 
 
-def check_file(path: Path) -> None:
-    """The same for one file: BadResult if it cannot be written, or is a folder."""
-    check_writable(path.parent)
-    if path.is_dir():
-        raise BadResult(f"{path} is a folder, not a file.")
-
-
 def save(result: object, path: Path) -> None:
     """Write a dataclass as JSON, whole or not at all; BadResult for a NaN or an infinity."""
     try:

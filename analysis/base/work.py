@@ -20,7 +20,7 @@ from analysis.base.results import BadResult
 from analysis.base.runner import Result, Runner, Setting
 from analysis.base.seconds import Seconds
 
-SOURCES = ("tatok/*.py", "analysis/runner.py", "analysis/extractors.py")
+SOURCES = ("tatok/*.py", "analysis/base/runner.py", "analysis/base/extractors.py")
 TENSORS = ("psnr", "bits", "count", "patch_use", "global_use")  # of Result, beside its features
 CHUNK = 40  # images
 

@@ -9,14 +9,15 @@ import torch
 import torch.nn.functional as F
 
 import analysis.__main__ as command_line
-from analysis import commands
 from analysis.base import extractors, results
 from analysis.base.extractors import ExtractorUnavailable
 from analysis.base.results import Experiment
 from analysis.claims.protocol import END, START, Claims
 from analysis.generator import speed
 from analysis.paper.plans import PLANS
+from analysis.rate import commands as rate
 from analysis.rate.codecs import Codecs
+from tatok import TaTok
 from tatok.bench import Cost
 from tatok.images import to_pil
 from tatok.lite import LiteOutput
@@ -63,7 +64,7 @@ def command(tmp_path, data, weights, monkeypatch):
     monkeypatch.setitem(extractors.EXTRACTORS, "lite0", Means)
     monkeypatch.setitem(extractors.EXTRACTORS, "inception", Nowhere)
     monkeypatch.setattr(extractors, "Lite0", Means)
-    monkeypatch.setattr(commands, "Lite0", Means)
+    monkeypatch.setattr(rate, "Lite0", Means)
 
     def call(*arguments):
         common = ["--data", str(data), "--n", "4", "--weights", str(weights)]
@@ -83,7 +84,7 @@ def test_run_writes_a_file_for_each_experiment(command, tmp_path, data, weights,
     origin = made.provenance
     assert (origin.data.list, origin.data.n, origin.seed) == ("pictures", 4, 5)
     assert (origin.training_images, origin.extractor) == (77, "EfficientNet-Lite0")
-    assert origin.weights == command_line.TaTok.from_pretrained(weights).fingerprint
+    assert origin.weights == TaTok.from_pretrained(weights).fingerprint
     assert made.fd_label == "rFD (EfficientNet-Lite0, N=4)"
     assert str(data.parent) not in (tmp_path / "results" / "epsilon.json").read_text()
     assert made.series[0].points[0].setting.epsilon == 0.0

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 import analysis.__main__ as command_line
+from analysis.base import commands
 from analysis.base import evaluate as card
 from analysis.base.metrics import frechet_distance
 from analysis.base.runner import Setting, run
@@ -322,15 +323,15 @@ def test_the_list_that_ships_names_500_images_of_two_sets():
 @pytest.fixture
 def evaluate_command(folder, weights, tmp_path, monkeypatch):
     """Runs the command on a list of names, and returns the JSON that it wrote."""
-    monkeypatch.setattr(command_line, "Lite0", Means)
+    monkeypatch.setattr(commands, "Lite0", Means)
     listed = tmp_path / "some.txt"
-    out = tmp_path / "result.json"
+    out = tmp_path / "results"
 
     def evaluate(names, *options):
         listed.write_text("\n".join(names) + "\n")
         arguments = ["evaluate", "--weights", str(weights), "--data", str(folder)]
         command_line.main([*arguments, "--list", str(listed), "--out", str(out), *options])
-        return json.loads(out.read_text())
+        return json.loads((out / "evaluate.json").read_text())
 
     return evaluate
 
@@ -402,7 +403,7 @@ def test_the_json_says_how_it_was_made(evaluate_command, folder, weights):
         (["pets/val/cat/0.png"] * 2, ["--weights", "assets"], "no tokenizer.json"),
         (["pets/val/cat/0.png"] * 2, ["--train", "nowhere"], "nowhere is not a folder"),
         (["pets/val/cat/0.png"] * 2, ["--list", "nowhere.txt"], "nowhere.txt is not a list"),
-        (["pets/val/cat/0.png"] * 2, ["--out", "assets"], "a folder, not a file"),
+        (["pets/val/cat/0.png"] * 2, ["--out", "README.md"], "not a folder"),
         (["broken.png"] * 2, [], "broken.png"),
     ],
 )
@@ -415,8 +416,8 @@ def test_what_is_wrong_is_said_in_one_sentence(evaluate_command, folder, names, 
 
 def test_the_list_can_be_made_again(folder, tmp_path):
     target = tmp_path / "list.txt"
-    command_line.main(["validation-list", "--data", str(folder), "--n", "8", "--out", str(target)])
+    command_line.main(["validation-list", "--data", str(folder), "--n", "8", "--list", str(target)])
     assert card.read_list(target) == card.validation_list(folder, 8)
     with pytest.raises(SystemExit, match="no folder"):
-        command_line.main(["validation-list", "--data", str(tmp_path), "--out", str(target)])
+        command_line.main(["validation-list", "--data", str(tmp_path), "--list", str(target)])
     assert card.read_list(target) == card.validation_list(folder, 8)  # and nothing is lost

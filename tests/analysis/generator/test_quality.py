@@ -14,6 +14,7 @@ from analysis.base.extractors import IMAGENETTE
 from analysis.base.metrics import FrechetDistance, frechet_distance
 from analysis.base.provenance import Data, provenance
 from analysis.base.results import load
+from analysis.generator import commands
 from analysis.generator import quality as generation
 from tatok import MaskGIT, TaTok, load_image
 from tatok.images import to_pil
@@ -265,11 +266,11 @@ def run(*arguments):
 
 
 def test_the_command_writes_what_it_prints(weights, data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command_line, "Lite0", Stub)
+    monkeypatch.setattr(commands, "Lite0", Stub)
     out = tmp_path / "generation.json"
     run("--weights", weights, "--data", data, "--n", 6, "--guidance", 1, 4, "--temperature", 0.5,
         "--choice-temperature", 1, 3, "--guidance-schedule", "constant",
-        "--steps", 2, "--seed", 3, "--cache", tmp_path / "cache", "--out", out)  # fmt: skip
+        "--steps", 2, "--seed", 3, "--cache", tmp_path / "cache", "--out", tmp_path)  # fmt: skip
     result = load(generation.Generation, out)
     printed = capsys.readouterr().out
     assert generation.markdown(result) in printed and result.provenance.line() in printed
@@ -293,13 +294,14 @@ def test_the_command_writes_what_it_prints(weights, data, tmp_path, monkeypatch,
         (["--data", "nowhere"], "no pictures|not a folder|no folder"),
         (["--weights", "bare"], "There is no generator.json in bare."),
         (["--weights", "mixed"], "belong to another tokenizer"),
-        (["--out", "bare"], "is a folder, not a file"),
+        (["--out", "file"], "is not a folder"),
     ],
 )
 def test_mistakes_are_one_sentence(weights, data, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command_line, "Lite0", Stub)
+    monkeypatch.setattr(commands, "Lite0", Stub)
     random_model(seed=1).save_pretrained("bare")
+    (tmp_path / "file").write_text("")
     random_model(seed=1).save_pretrained("mixed")
     MaskGIT.from_pretrained(weights).save_pretrained("mixed")
     given = {"--weights": str(weights), "--data": str(data), "--n": "6"}

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.base import work
 from analysis.base.metrics import frechet_distance, kid
-from analysis.base.provenance import Data, Provenance
+from analysis.base.provenance import ROOT, Data, Provenance
 from analysis.base.results import BadResult
 from analysis.base.runner import Like, Runner, Setting, bits_of_counts
 from analysis.base.work import Origin, Work
@@ -302,3 +303,9 @@ def test_pictures_are_read_when_they_are_taken(folder):
     plain, other = choose(folder / "pets", 100)
     assert len(plain) == 8 == other.n and other.list == "pets"
     assert other.sha256 != data.sha256
+
+
+def test_results_of_other_code_are_not_gone_on_with():
+    """Every pattern of the code that a result depends on finds files."""
+    for pattern in work.SOURCES:
+        assert list(ROOT.glob(pattern)), pattern

@@ -1,0 +1,134 @@
+"""What the commands of `python -m analysis` share: a flag means the same in all of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from analysis.base import results
+from analysis.base.evaluate import VALIDATION, find, read_list
+from analysis.base.provenance import (
+    ROOT,
+    Provenance,
+    describe_folders,
+    describe_list,
+    provenance,
+)
+from tatok.config import check_epsilon
+from tatok.images import load_image
+from tatok.tokenizer import TaTok
+from tatok.training.data import ImageFile, list_images, spread
+
+Run = Callable[[argparse.Namespace, Sequence[str]], None]  # the options, and argv for provenance
+
+
+# --- flags -----------------------------------------------------------------------------------
+
+
+def verb(verbs, name: str, run: Run, text: str) -> argparse.ArgumentParser:
+    """A sub-command; it writes <out>/<name>.json, unless its code says otherwise."""
+    one = verbs.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    one.add_argument("--out", type=Path, default=results.FOLDER, help="folder of the result files")
+    one.set_defaults(run=run, name=name)
+    return one
+
+
+def weights(one: argparse.ArgumentParser, default: str = "demo", several: bool = False) -> None:
+    """--weights and --seed."""
+    usual = str(ROOT / "assets" / default)
+    more = {"nargs": "+", "default": [usual]} if several else {"default": usual}
+    one.add_argument("--weights", help="folder or hub id", **more)
+    one.add_argument("--seed", type=int, default=0, help="of every draw")
+
+
+def pictures(one: argparse.ArgumentParser, n: int) -> None:
+    """--data and --n, of all pictures in a folder."""
+    one.add_argument("--data", type=Path, help="folder of pictures; of */val if it has them")
+    one.add_argument("--n", type=int, default=n, help="use only so many, evenly spaced")
+
+
+def listed(one: argparse.ArgumentParser, n: int | None = None) -> None:
+    """--data, --list and --n, of pictures that a list names."""
+    one.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="folders that hold the listed names"
+    )
+    one.add_argument("--list", type=Path, default=VALIDATION, help="names of the pictures")
+    one.add_argument("--n", type=int, default=n, help="use only so many, evenly spaced")
+
+
+def train(one: argparse.ArgumentParser, text: str, images: int | None = None) -> None:
+    """--train, and with `images` how many are used."""
+    must = images is not None
+    one.add_argument("--train", type=Path, nargs="+", required=must, help=f"folders of {text}")
+    if must:
+        one.add_argument("--images", type=count, default=images, help="how many to use")
+
+
+def epsilon(one: argparse.ArgumentParser, default: float) -> None:
+    """--epsilon."""
+    one.add_argument("--epsilon", type=_rate, default=default, help="information loss rate")
+
+
+def count(text: str) -> int:
+    """A number from 1."""
+    if int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"it must be 1 or more, not {text}")
+
+
+def _rate(text: str) -> float:
+    try:
+        check_epsilon(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it must lie in [0, 1), not {text}") from error
+    return float(text)
+
+
+# --- what they name --------------------------------------------------------------------------
+
+
+def model_of(
+    args: argparse.Namespace, weights: str, argv: Sequence[str], n: int, extractor: str = "none"
+) -> tuple[TaTok, Provenance]:
+    """The model, and where a result on n listed pictures comes from."""
+    results.check_writable(args.out)
+    model, record = TaTok.from_pretrained(weights), TaTok.training_record(weights)
+    data = describe_list(args.list, n)
+    return model, provenance(model, record, data, args.seed, extractor, argv)
+
+
+def loaded(
+    args: argparse.Namespace, weights: str, argv: Sequence[str], extractor: str = "none"
+) -> tuple[TaTok, Tensor, Provenance]:
+    """The model, the listed pictures (n, 3, S, S), and where the result comes from."""
+    paths = find(read_list(args.list, args.n), args.data)
+    model, origin = model_of(args, weights, argv, len(paths), extractor)
+    return model, images(paths, model.config.image_size), origin
+
+
+def images(paths: Sequence[Path], size: int) -> Tensor:
+    """(n, 3, size, size) in [-1, 1]."""
+    return torch.cat([load_image(path, size=size) for path in paths])
+
+
+def fitted(args: argparse.Namespace, origin: Provenance) -> tuple[list[ImageFile], Provenance]:
+    """The training pictures that are used, and the origin that names them."""
+    files = spread(list_images(args.train), args.images)
+    described = describe_folders(args.train, [file.path for file in files])
+    return files, replace(origin, fitted=described)
+
+
+def finish(args: argparse.Namespace, result: object, tables: str, origin: Provenance) -> None:
+    """Print what was found and where it comes from; write the file."""
+    print(f"{tables}\n\n{origin.line()}")
+    save(args, result)
+
+
+def save(args: argparse.Namespace, result: object) -> None:
+    """Write the file of the command."""
+    results.save(result, results.path_of(args.name, args.out))

@@ -1,0 +1,89 @@
+"""python -m analysis generation | speed."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from analysis.base import cli, results
+from analysis.base.evaluate import BadData
+from analysis.base.extractors import IMAGENETTE, Lite0
+from analysis.base.provenance import Data, provenance
+from analysis.generator import quality, speed
+from tatok.config import EPSILON, GENERATOR_SIZES
+from tatok.generator import MaskGIT
+from tatok.pretrained import best_device
+from tatok.sampling import GUIDANCE_SCHEDULES, SamplingOptions
+from tatok.tokenizer import TaTok
+
+
+def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
+    """Print the generator's part of the model card; write it with its provenance."""
+    results.check_writable(args.out)
+    tokenizer = TaTok.from_pretrained(args.weights)
+    generator = MaskGIT.from_pretrained(args.weights)
+    same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
+    several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
+    each = itertools.product(*(getattr(args, name) for name in several))
+    try:
+        generator.check_tokenizer(tokenizer)
+        settings = [
+            SamplingOptions(**same, **dict(zip(several, values, strict=True))) for values in each
+        ]
+    except ValueError as error:
+        raise BadData(str(error)) from error
+    record = MaskGIT.training_record(args.weights)
+    folders = quality.class_folders(generator, record)
+    pictures = quality.find_pictures(args.data, folders, args.n, args.train_limit)
+    extractor = Lite0().to(memory_format=torch.channels_last)
+    features = quality.training_features(
+        pictures.training, tokenizer.config.image_size, extractor, args.cache
+    )
+    judge = quality.Judge(extractor, features, tuple(map(IMAGENETTE.get, folders)))
+    data = Data("*/train", pictures.sha256, len(features))
+    origin = provenance(generator, record, data, args.seed, extractor.name, argv)
+    result = quality.measure(tokenizer, generator, judge, pictures.held_out, settings, origin)
+    cli.finish(args, result, quality.markdown(result), origin)
+
+
+def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Count and time the generator at the paper's lengths."""
+    if args.batch < 1:
+        raise BadData(f"A batch holds 1 picture or more, not {args.batch}.")
+    results.check_writable(args.out)
+    made = speed.measure(args.size, args.batch, best_device(), argv)
+    cli.save(args, made)
+    print(speed.markdown(made))
+
+
+def add(verbs) -> None:
+    """`generation` and `speed`."""
+    drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
+    cli.weights(drawn)
+    drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
+    drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
+    # Every combination of these is measured.
+    options = SamplingOptions
+    drawn.add_argument("--guidance", type=float, nargs="+", default=[options.guidance])
+    drawn.add_argument(
+        "--guidance-schedule",
+        choices=GUIDANCE_SCHEDULES,
+        nargs="+",
+        default=[options.guidance_schedule],
+    )
+    drawn.add_argument("--temperature", type=float, nargs="+", default=[options.temperature])
+    drawn.add_argument(
+        "--choice-temperature", type=float, nargs="+", default=[options.choice_temperature]
+    )
+    drawn.add_argument("--steps", type=int, default=8)
+    cli.epsilon(drawn, EPSILON)
+    drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
+    drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
+
+    made = cli.verb(verbs, "speed", run_speed, "cost of a picture by the number of its tokens")
+    made.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
+    made.add_argument("--batch", type=int, default=1)

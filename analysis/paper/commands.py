@@ -1,0 +1,92 @@
+"""python -m analysis run."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from analysis.base import cli, results
+from analysis.base.evaluate import BadData
+from analysis.base.extractors import EXTRACTORS, extractor_or_lite0
+from analysis.base.provenance import Data, Provenance, provenance
+from analysis.base.runner import Runner
+from analysis.base.work import Origin, Work
+from analysis.paper import experiments
+from analysis.paper.experiments import Pictures, choose
+from analysis.paper.plans import PLANS
+from tatok.images import open_image
+from tatok.pretrained import best_device
+from tatok.tokenizer import TaTok
+
+NO_DATA = (
+    "Name a folder of pictures with --data: measuring needs some hundreds, and none come with "
+    "this project."
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a measurement works on."""
+
+    model: TaTok
+    record: dict
+    pictures: Pictures
+    data: Data
+    content: str  # SHA-256 of the files' bytes
+
+    def origin(self, seed: int, extractor: str, argv: Sequence[str]) -> Provenance:
+        return provenance(self.model, self.record, self.data, seed, extractor, argv)
+
+
+def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Measure figures of the paper on these weights; a file for each."""
+    given = inputs(args)
+    extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
+    extractor = extractor.to(device=best_device(), memory_format=torch.channels_last)
+    runner = Runner(given.model, extractor, args.seed)
+    work = Work(args.work, Origin.now(runner, given.content, len(given.pictures)))
+    for name in dict.fromkeys(args.experiments):
+        plan = PLANS[name](given.model)
+        origin = given.origin(args.seed, extractor.name, argv)
+        experiment = experiments.run(plan, given.pictures, runner, work, origin)
+        results.save(experiment, results.path_of(name, args.out))
+        print(f"{experiments.markdown(experiment)}\n")
+
+
+def inputs(args: argparse.Namespace) -> Inputs:
+    """The weights and the pictures that the flags name; BadData, BadImage."""
+    if args.data is None:
+        raise BadData(NO_DATA)
+    if args.n < 2:
+        raise BadData(f"2 or more images can be used, not {args.n}.")
+    results.check_writable(args.out)
+    paths, data = choose(args.data, args.n)
+    if len(paths) < args.n:
+        print(f"{args.data} holds {len(paths)} pictures; all are used.", file=sys.stderr)
+    content = hashlib.sha256()
+    for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
+        open_image(path)  # one that cannot be read is found before the work, not in it
+        content.update(path.read_bytes())
+    model = TaTok.from_pretrained(args.weights).to(best_device())
+    pictures = Pictures(tuple(paths), model.config.image_size)
+    record = TaTok.training_record(args.weights)
+    return Inputs(model, record, pictures, data, content.hexdigest())
+
+
+def add(verbs) -> None:
+    """`run`."""
+    made = cli.verb(verbs, "run", run_experiments, "figures of the paper on these weights")
+    made.add_argument("experiments", nargs="+", choices=PLANS)
+    cli.weights(made)
+    cli.pictures(made, 2000)
+    made.add_argument("--extractor", choices=EXTRACTORS, default="lite0")
+    made.add_argument(
+        "--work", type=Path, default=Path(".cache/run"), help="folder that a stopped run goes on in"
+    )
