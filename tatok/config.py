@@ -71,7 +71,6 @@ class TokenizerConfig:
     predictor_dim: int = 128  # width of the head that predicts patches from G (entropy)
     thumbnail: int = 4  # side of the holistic descriptor G(x) of L_glob
     layout: Layout = "grid"
-    predictive: bool = False  # patch codes are of what G does not predict (needs layout `grid`)
     estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
     epsilon: float = EPSILON  # information loss rate when the caller names none
     target_psnr: float = 20.0  # dB; sets D0 of the `rate` estimator
@@ -84,8 +83,6 @@ class TokenizerConfig:
         check_epsilon(self.epsilon)
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
         check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio", "decoder_blocks")
-        if self.predictive and self.layout != "grid":
-            raise ValueError("predictive needs layout 'grid': a packed token has lost its place.")
         if not 0 <= self.overlap < 1:
             raise ValueError(f"overlap must lie in [0, 1), not {self.overlap}.")
         if abs(self.patch_size * (1 - self.overlap) - self.stride) > 1e-9 or self.stride < 1:
@@ -228,8 +225,12 @@ GENERATOR_SIZES: dict[str, dict] = {
 }
 
 
+GONE = {"predictive": False}  # fields of earlier versions, with the value that changes nothing
+
+
 def from_dict(kind: type, values: dict) -> object:
     """Build the frozen dataclass `kind` from a JSON object, naming what is unknown or missing."""
+    values = {name: v for name, v in values.items() if GONE.get(name, not v) != v}
     names = {field.name for field in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - names):
         raise ValueError(f"The configuration has fields this version does not know: {unknown}.")

@@ -1,4 +1,4 @@
-"""Quality of one image against another: PSNR, SSIM, MS-SSIM.
+"""Quality of one image against another: PSNR, SSIM.
 
 Images are float tensors (B, 3, H, W) in [-1, 1], so the peak-to-peak range L is 2; clamp the output
 of a decoder first.
@@ -7,14 +7,11 @@ of a decoder first.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 RANGE = 2.0  # L, of images in [-1, 1]
 WINDOW, SIGMA = 11, 1.5  # of SSIM's Gaussian, in pixels
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
-MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al., 2003
-MS_SSIM_MIN_SIDE = (WINDOW - 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1) + 1  # 161 px
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -32,33 +29,11 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     """
     x, y = check_pair(x, y, WINDOW)
     # Black must be 0: the luminance term is a ratio of intensities, not invariant to a shift.
-    return _ssim_and_contrast(x + 1, y + 1)[0].mean(1)
+    return _similarity(x + 1, y + 1).mean(1)
 
 
-def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Multi-scale structural similarity per image, (B,), in [0, 1] (Wang et al., 2003).
-
-    Five scales, each half the last by 2×2 means (an odd row or column is left out); negative terms
-    count as 0; the product is taken per channel, then the mean. ValueError below 161 px, where the
-    window no longer fits the coarsest scale.
-    """
-    x, y = check_pair(x, y, MS_SSIM_MIN_SIDE)
-    x, y = x + 1, y + 1  # black is 0, as in `ssim`
-    product = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)  # (B, C)
-    for scale, weight in enumerate(MS_SSIM_WEIGHTS):
-        if scale > 0:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
-        similarity, contrast = _ssim_and_contrast(x, y)
-        last = scale == len(MS_SSIM_WEIGHTS) - 1  # luminance enters at the coarsest scale only
-        product = product * (similarity if last else contrast).relu() ** weight
-    return product.mean(1)
-
-
-def _ssim_and_contrast(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM, and its contrast-structure factor alone, each a mean over positions, (B, C).
-
-    x and y in [0, L].
-    """
+def _similarity(x: Tensor, y: Tensor) -> Tensor:
+    """SSIM, a mean over positions, (B, C); x and y in [0, L]."""
     rows, columns = _gaussian_band(x.shape[2], x), _gaussian_band(x.shape[3], x)
 
     def blur(z: Tensor) -> Tensor:
@@ -68,7 +43,7 @@ def _ssim_and_contrast(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
     contrast = (2 * cov + C2) / (var_x + var_y + C2)
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
-    return (luminance * contrast).mean((2, 3)), contrast.mean((2, 3))
+    return (luminance * contrast).mean((2, 3))
 
 
 def _gaussian_band(n: int, like: Tensor) -> Tensor:

@@ -11,16 +11,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Quantized:
-    """tokens (B, L, D) for the decoder; codes (B, L) int64; what is coded and its codes (B, L, d).
-
-    mean (B, L, d), or 0: what was taken from z before, so that z = latents + mean.
-    """
+    """tokens (B, L, D) for the decoder; codes (B, L) int64; latents z and their codes (B, L, d)."""
 
     tokens: Tensor
     codes: Tensor
     latents: Tensor
     quantized: Tensor
-    mean: Tensor | float = 0.0
 
 
 class Codebook(nn.Module):
@@ -55,19 +51,19 @@ class Codebook(nn.Module):
         """Index of the nearest code, (..., d) -> (...); ties: lower index first."""
         return nearest(latents.flatten(0, -2), self.codes).reshape(latents.shape[:-1])
 
-    def forward(self, tokens: Tensor, mean: Tensor | float = 0.0) -> Quantized:
-        """(B, L, D) -> Quantized of z - mean, gradients straight through to z; see `embed`."""
+    def forward(self, tokens: Tensor) -> Quantized:
+        """(B, L, D) -> Quantized, gradients straight through to the latents; see `embed`."""
         with torch.autocast(tokens.device.type, enabled=False):  # half precision mistakes codes
-            latents = self.down(tokens.to(self.down.weight.dtype)) - mean  # (B, L, d)
+            latents = self.down(tokens.to(self.down.weight.dtype))  # (B, L, d)
             codes = self.nearest(latents.detach())
         quantized = self.codes[codes]
         # Adds an exact 0 whose gradient is z's: the tokens are those of `embed`, bit for bit.
         passed = quantized + (latents - latents.detach()) if self.live else latents
-        return Quantized(self.up(passed + mean), codes, latents, quantized, mean)
+        return Quantized(self.up(passed), codes, latents, quantized)
 
-    def embed(self, codes: Tensor, mean: Tensor | float = 0.0) -> Tensor:
-        """Codes (...) -> decoder tokens (..., D); mean (..., d) is added back to the codes."""
-        return self.up(self.codes[codes] + mean)
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes (...) -> decoder tokens (..., D)."""
+        return self.up(self.codes[codes])
 
     @torch.no_grad()
     def update(self, latents: Tensor, codes: Tensor, generator: torch.Generator) -> None:

@@ -207,8 +207,7 @@ class TaTok(Pretrained):
         self.check_tokens(tokens)
         keep = tokens.patch_codes >= 0
         globals_ = self.embed_globals(tokens.global_codes)
-        codes = tokens.patch_codes.clamp(min=0)
-        patches = self.patch_codebook.embed(codes, self.expected(globals_, codes.shape[1]))
+        patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
         return self.decoder(globals_, patches, keep).clamp(-1, 1)
 
     def check_images(self, x: Tensor) -> None:
@@ -234,8 +233,7 @@ class TaTok(Pretrained):
     def forward(self, encoding: Encoding, keep: Tensor) -> Reconstruction:
         """The differentiable path: quantize straight through, decode `keep` (B, M); unclipped."""
         g = self.quantize_globals(encoding)
-        M = encoding.patches.shape[1]
-        p = self.patch_codebook(encoding.patches, self.expected(g.tokens, M))
+        p = self.patch_codebook(encoding.patches)
         return Reconstruction(self.decoder(g.tokens, p.tokens, keep), g, p)
 
     def embed_globals(self, codes: Tensor, book: Codebook | None = None) -> Tensor:
@@ -270,21 +268,7 @@ class TaTok(Pretrained):
 
     def quantize_patches(self, encoding: Encoding) -> Quantized:
         """All patches quantized, kept or not."""
-        globals_ = self.quantize_globals(encoding).tokens
-        expected = self.expected(globals_, encoding.patches.shape[1])
-        return self.patch_codebook(encoding.patches, expected)
-
-    def expected(self, globals_: Tensor, M: int) -> Tensor | float:
-        """What a `predictive` model takes from the latents z before they are coded: E[z_i | G].
-
-        Decoder tokens (B, k, D) -> (B, M, d_p), or 0. Beyond the paper: encoder and decoder both
-        know G, so that a code need not say what G says. The predictor learns by its own loss only.
-        """
-        if not self.config.predictive:
-            return 0.0
-        g = self.decoder.global_places(globals_.detach()).detach()
-        features = self.predictor(g, self.config.grid_of_patches(M))
-        return self.predictor.gaussian(features)[0].detach().float()
+        return self.patch_codebook(encoding.patches)
 
     def predict(self, encoding: Encoding) -> Tensor:
         """The predictor's features of each patch from G, (B, M, W)."""

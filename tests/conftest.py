@@ -71,11 +71,10 @@ def pictures(n: int, size: int = 32, seed: int = 0) -> torch.Tensor:
     return x.clamp(-1, 1)
 
 
-# The two layouts, and the one that codes patches beyond what G predicts of them.
+# The two layouts.
 KINDS = {
     "grid": {},
     "sequence": {"layout": "sequence"},
-    "predictive": {"predictive": True},
 }
 
 

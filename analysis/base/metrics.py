@@ -15,10 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.base.extractors import FeatureExtractor, Inception, Lite0
-from tatok.lite import maps_distance
-from tatok.quality import check_pair
-from tatok.quality import ms_ssim as ms_ssim
+from analysis.base.extractors import FeatureExtractor, Inception
 from tatok.quality import psnr as psnr
 from tatok.quality import ssim as ssim
 
@@ -38,19 +35,6 @@ class FrechetDistance:
     value: float
     n: int  # images: of an rFD the originals, of a gFD the generated
     label: str  # with the extractor and N: show the value under no other name
-
-
-# --- One image against another ---------------------------------------------------------------
-
-
-def lite0_distance(x: Tensor, y: Tensor, extractor: Lite0) -> Tensor:
-    """Distance in EfficientNet-Lite0's feature maps at 224 px, per image, (B,), in [0, 4].
-
-    See `tatok.lite.maps_distance`. It grows with blur and compression and is stricter on faint
-    noise than people are. It is not LPIPS: call it "Lite0 distance".
-    """
-    x, y = check_pair(x, y)
-    return maps_distance(extractor(x).maps, extractor(y).maps)
 
 
 # --- One set of images against another -------------------------------------------------------

@@ -100,7 +100,7 @@ def few_estimate(values: Tensor) -> Estimate:
 
     It may reach below 0 or above 1 where the values cannot.
     """
-    from scipy.stats import t  # of scikit-image; slow to import, and the page starts without
+    from scipy.stats import t  # slow to import, and the page starts without
 
     n, mean = len(values), values.double().mean().item()
     if n < 2:

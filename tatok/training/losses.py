@@ -89,7 +89,7 @@ def predictor_nll(model: TaTok, made: Reconstruction, places: Tensor) -> tuple[T
     grid = model.config.grid_of_patches(made.patches.codes.shape[1])
     features = model.predictor(g, grid)[:, places]  # (B, n, W)
     mean, log_variance = model.predictor.gaussian(features)
-    z = (made.patches.latents + made.patches.mean).detach()[:, places]
+    z = made.patches.latents.detach()[:, places]
     log_p = model.predictor.log_p(features)
     nll = gaussian_nll(z, mean, log_variance).mean() / z.shape[2]
     return nll, F.nll_loss(log_p.flatten(0, 1), made.patches.codes[:, places].flatten())

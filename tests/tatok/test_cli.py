@@ -203,10 +203,9 @@ def test_the_perceptual_loss_names_the_package_it_needs(files, monkeypatch):
     [
         (["tokenizer", "--layout", "sequence"], "have layout = 'grid', and the flags ask for 'seq"),
         (["tokenizer", "--depth", "3"], "have depth = 2, and the flags ask for 3."),
-        (["tokenizer", "--predictive"], "have predictive = False, and the flags ask for True."),
         (["tokenizer", "--size", "paper"], ", and the flags ask for "),
         (["generator", "--size", "paper"], "have dim = 32, and the flags ask for 768."),
-        (["tokenizer", "--depth", "2", "--no-predictive"], "nowhere is not a folder."),
+        (["tokenizer", "--depth", "2"], "nowhere is not a folder."),
         (["generator"], "nowhere is not a folder."),
     ],
 )

@@ -206,7 +206,6 @@ def test_the_minimum_of_gain_is_the_error_to_save():
 @pytest.mark.parametrize(
     ("how", "match"),
     [
-        ({"estimator": "nothing"}, "estimator"),
         ({"policy": "nothing"}, "policy"),
         ({"count": 17}, "count"),
         ({"count": -1}, "count"),
@@ -251,25 +250,6 @@ def test_named_sizes():
     with torch.device("meta"):
         count = sum(p.numel() for p in TaTok(SIZES["paper"]).parameters())
     assert 40e6 < count < 60e6
-
-
-def test_a_predictive_model_codes_what_g_does_not_predict():
-    model, x = random_model(predictive=True), pictures(2)
-    encoding = model.encode(x, 4)
-    _, tokens, y = run(model, x, count=16)
-    g = model.global_codebook.embed(tokens.global_codes)
-    mean, _ = model.predictor.gaussian(model.predict(encoding))
-    assert mean.std() > 0.05  # or nothing is tested
-    book, z = model.patch_codebook, model.patch_codebook.down(encoding.patches)
-    assert torch.equal(tokens.patch_codes, book.nearest(z - mean))
-    assert not torch.equal(tokens.patch_codes, book.nearest(z))
-    patches = book.up(book.codes[tokens.patch_codes] + mean)
-    expected = model.decoder(g, patches, torch.ones(2, 16, dtype=torch.bool)).clamp(-1, 1)
-    torch.testing.assert_close(y, expected, atol=1e-4, rtol=0)
-    q = model(encoding, tokens.keep).patches
-    torch.testing.assert_close(q.latents + q.mean, z, atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="predictive"):
-        random_model(predictive=True, layout="sequence")
 
 
 @pytest.mark.gradients
@@ -318,7 +298,6 @@ def test_tokens_of_another_model_are_refused(change):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"estimator": "oracle"}, "estimator"),
         ({"image_size": 0}, "image_size"),
         ({"codebook_size": 0}, "codebook_size"),
         ({"thumbnail": 0}, "thumbnail"),

@@ -126,8 +126,7 @@ class Painter:
         g = model.embed_globals(tokens.global_codes)
         codes = tokens.patch_codes.clamp(min=0)
         drawn = (tokens.patch_codes >= 0)[:, :, None]
-        expected = model.expected(g, codes.shape[1])
-        p = torch.where(drawn, model.patch_codebook.embed(codes, expected), mask)
+        p = torch.where(drawn, model.patch_codebook.embed(codes), mask)
         return model.decoder(g, p, step.keep).clamp(-1, 1)
 
 

@@ -102,9 +102,7 @@ def test_each_estimator_depends_on_the_positions_that_the_text_names(model):
     for part, users in {
         "encoder": set(NAMES),
         "decoder": {"rate", "gain"},
-        # a predictive model's codes, of which `gain` decodes all, are of what it does not predict
-        "predictor": {"gaussian", "code", "prior"}
-        | ({"gain"} if model.config.predictive else set()),
+        "predictor": {"gaussian", "code", "prior"},
     }.items():
         other = cf.with_positions(model, "permute", [part], seed=3)
         after = entropies(other, x, NAMES)

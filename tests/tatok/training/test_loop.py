@@ -161,11 +161,10 @@ def test_empty_and_unreadable_folders_are_said(tmp_path):
         data.TrainingImages([], [32], 0)
 
 
-@pytest.mark.parametrize("predictive", [False, True])
-def test_codebooks_start_on_what_they_code(tmp_path, predictive):
+def test_codebooks_start_on_what_they_code(tmp_path):
     for n, x in enumerate(pictures(12)):
         to_pil(x).save(tmp_path / f"{n}.png")
-    model = random_model(predictive=predictive)
+    model = random_model()
     files = data.list_images([tmp_path])
     task = TokenizerTask(model, files, files)
     task.start_codebooks(0)
