@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from tatok.tokenfile import pack, unpack
 
 ROOT = Path(__file__).parents[1]
 MOST_FILES = 25
+NAMED = r"`((?:tatok|analysis|assets|tests)/[\w/.-]+?)/?`"
 
 
 def modules():
@@ -66,6 +68,13 @@ def test_no_folder_is_crowded():
     for folder in filter(Path.is_dir, folders):
         if folder.name != "__pycache__":
             assert sum(f.is_file() for f in folder.iterdir()) <= MOST_FILES, folder
+
+
+def test_what_the_documents_name_is_there():
+    documents = [ROOT / "README.md", *(ROOT / "assets").glob("*/README.md")]
+    named = {m for d in documents for m in re.findall(NAMED, d.read_text())}
+    assert len(named) > 20
+    assert not [name for name in named if not (ROOT / name).exists()]
 
 
 def test_an_estimator_is_one_entry(monkeypatch):

@@ -206,6 +206,7 @@ def test_the_minimum_of_gain_is_the_error_to_save():
 @pytest.mark.parametrize(
     ("how", "match"),
     [
+        ({"estimator": "nothing"}, "estimator"),
         ({"policy": "nothing"}, "policy"),
         ({"count": 17}, "count"),
         ({"count": -1}, "count"),
