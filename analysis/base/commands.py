@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from analysis.base import cli, results
 from analysis.base.evaluate import (
     FLOOR_IMAGES,
     VALIDATION,
+    BadData,
     evaluate,
     find,
     markdown,
@@ -23,18 +25,20 @@ from analysis.base.extractors import Lite0
 from analysis.base.provenance import describe_folders, describe_list, provenance
 from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
-from tatok.training.data import list_images, spread
+from tatok.training.data import ImageFile, large_enough, list_images, spread
 
 
 def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the model card's table; write it with its provenance."""
     results.check_writable(args.out)
-    names = read_list(args.list, args.n)
-    paths = find(names, args.data)
-    train = list_images(args.train) if args.train else []
     model = TaTok.from_pretrained(args.weights).to(best_device())
     record = TaTok.training_record(args.weights)
-    images = cli.images(paths, model.config.image_size)
+    side = args.side or model.config.image_size
+    if side not in model.config.sides:
+        raise BadData(f"These weights take no pictures of {side} px.")
+    names, paths = _large_enough(args, side)
+    train = list_images(args.train) if args.train else []
+    images = cli.images(paths, side)
     sets = [name.split("/")[0] for name in names]
     # Convolutions on a CPU take a third less time with the channels last.
     extractor = Lite0().to(device=best_device(), memory_format=torch.channels_last)
@@ -44,11 +48,27 @@ def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     if train:
         used = [file.path for file in spread(train, FLOOR_IMAGES)]
         origin = replace(origin, fitted=describe_folders(args.train, used))
+    if side != model.config.image_size:
+        model = model.reshaped(image_size=side)
     report = evaluate(model, images, sets, extractor, train, args.seed)
     print(f"{markdown(report)}\n\n{origin.line()}")
     values = {"provenance": asdict(origin), **asdict(report)}
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     results.write(results.path_of(args.name, args.out), text)
+
+
+def _large_enough(args: argparse.Namespace, side: int) -> tuple[list[str], list[Path]]:
+    """The listed names and their files that `side` px does not enlarge much; n of them."""
+    names = read_list(args.list)
+    files = [
+        ImageFile(path, name) for path, name in zip(find(names, args.data), names, strict=True)
+    ]
+    fit = large_enough(files, side)
+    if len(fit) < len(files):
+        print(f"{len(files) - len(fit)} of {len(files)} pictures are too small.", file=sys.stderr)
+    if not 2 <= (n := args.n or len(fit)) <= len(fit):
+        raise BadData(f"{args.list.name} names {len(fit)} images; 2 or more can be used, not {n}.")
+    return [file.label for file in spread(fit, n)], [file.path for file in spread(fit, n)]
 
 
 def run_validation_list(args: argparse.Namespace, argv: list[str]) -> None:
@@ -62,6 +82,11 @@ def add(verbs) -> None:
     cli.weights(card)
     cli.listed(card)
     cli.train(card, "training pictures to fit the floor to (else no floor)")
+    card.add_argument(
+        "--side",
+        type=cli.count,
+        help="px; pictures that it would enlarge by more than 15 %% are left out",
+    )
 
     names = verbs.add_parser("validation-list", help="make the list of pictures")
     names.add_argument("--data", type=Path, required=True, help="folder with */val folders")

@@ -414,6 +414,26 @@ def test_what_is_wrong_is_said_in_one_sentence(evaluate_command, folder, names, 
     assert "\n" not in str(end.value)
 
 
+def test_another_side_leaves_out_what_is_too_small(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "Lite0", Means)
+    conftest.random_model(min_side=16, max_side=64).save_pretrained(tmp_path / "sides")
+    names = card.validation_list(folder, 6)
+    large = tmp_path / "large.png"
+    Image.new("RGB", (60, 64), "red").save(large)
+    Image.new("RGB", (56, 64), "blue").save(tmp_path / "enough.png")
+    (tmp_path / "list.txt").write_text("\n".join([*names, "large.png", "enough.png"]) + "\n")
+    arguments = ["--list", str(tmp_path / "list.txt"), "--weights", str(tmp_path / "sides")]
+    where = ["--data", str(folder), str(tmp_path), "--out", str(tmp_path)]
+    command_line.main(["evaluate", *arguments, *where, "--side", "64"])
+    assert "6 of 8 pictures are too small." in capsys.readouterr().err
+    written = json.loads((tmp_path / "evaluate.json").read_text())
+    assert written["provenance"]["data"]["n"] == 2
+    row = next(row for row in written["rows"] if row["name"] == "all patches, k = 4")
+    assert row["count"] == 64
+    with pytest.raises(SystemExit, match="These weights take no pictures of 20 px."):
+        command_line.main(["evaluate", *arguments, *where, "--side", "20"])
+
+
 def test_the_list_can_be_made_again(folder, tmp_path):
     target = tmp_path / "list.txt"
     command_line.main(["validation-list", "--data", str(folder), "--n", "8", "--list", str(target)])
