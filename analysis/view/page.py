@@ -12,9 +12,9 @@ from tatok import TaTok
 
 TITLE = "TaTok Studio"
 SENTENCE = (
-    "A picture becomes <i>k</i> global tokens and as many patch tokens as it needs: every patch is "
-    "scored by the information that the global tokens lack, and the fewest patches that carry "
-    "(1 − ε) of the total are kept."
+    "See what a picture is made of: a few <i>global tokens</i> say what it shows, and of its "
+    "patches only those are stored that the global tokens cannot tell. Move <i>ε</i> to store "
+    "fewer, and see what is lost."
 )
 
 

@@ -46,7 +46,7 @@ def set_slider(tab, name, value) -> None:
 
 
 def choose(tab, name, option) -> None:
-    tab.locator(f"#{name} select").select_option(label=option)
+    tab.locator(f"#{name} select").select_option(option)  # by its value or its words
 
 
 def put(tab, **changes) -> None:

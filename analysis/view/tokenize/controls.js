@@ -19,10 +19,27 @@ const knobs = [...element.querySelectorAll(".knob")].map((knob) => {
 const selects = [...element.querySelectorAll("select")];
 const option = (value, label) => `<option value="${value}">${label}</option>`;
 const decibels = (dB) => option(dB, `${dB} dB`);
+// What the names stand for; one that is missing here stands for itself.
+const NAMED = {
+  residual: "residual, the paper’s",
+  gaussian: "gaussian, bits of the latent",
+  code: "code, its surprise",
+  prior: "prior, from G alone",
+  rate: "rate, bits to D₀",
+  gain: "gain, error saved",
+  dtf: "dtf, the paper’s",
+  random: "random",
+  uniform: "uniform, evenly spaced",
+  first: "first, from the top",
+  last: "last, from the bottom",
+  chain: "chain, H given those kept",
+  edges: "edges first, then H",
+};
+const named = (names) => names.map((name) => option(name, NAMED[name] ?? name)).join("");
 const OPTIONS = {
   side: Object.keys(LIMITS.sides).map((side) => option(side, `${side} px`)).join(""),
-  estimator: LIMITS.estimators.map((name) => option(name, name)).join(""),
-  policy: LIMITS.policies.map((name) => option(name, name)).join(""),
+  estimator: named(LIMITS.estimators),
+  policy: named(LIMITS.policies),
   target_psnr: option("", "none") + TARGETS.map(decibels).join(""),
 };
 element.querySelector("#side").hidden = Object.keys(LIMITS.sides).length < 2;

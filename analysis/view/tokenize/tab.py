@@ -46,14 +46,18 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
     head = studio.head(engine.model.config, [path.stem for path in examples])
     session = gr.State(None)
     pick = picker(examples, head)
-    with gr.Row(elem_classes="inputs"):
-        with gr.Column(scale=0, min_width=170, elem_classes="narrow"):
-            crop = crop_view(head)
-        with gr.Column(scale=0, min_width=170, elem_classes="narrow"):
-            upload = upload_field(label="Your own picture", height=214, elem_id="upload")
+    with gr.Row(elem_classes="first"):
         with gr.Column(scale=1, min_width=300):
-            _controls(head)
-    stories.build(head)
+            _html("front", head)
+        with gr.Column(scale=0, min_width=300, elem_classes="aside"):
+            _html("controls", head)
+            with gr.Row(elem_classes="inputs"):
+                with gr.Column(scale=1, min_width=140):
+                    crop = crop_view(head)
+                with gr.Column(scale=1, min_width=140):
+                    upload = upload_field(label="Your own picture", height=190, elem_id="upload")
+        with gr.Column(scale=1, min_width=300):
+            stories.build(head)
     view = patch_view(head)
     stage = Stage(session, crop, lambda path: accept(engine, path))
     _wire_pictures(engine, {path.stem: path for path in examples}, stage, upload, pick)
@@ -75,14 +79,15 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
     return stage
 
 
-def _controls(head: str) -> None:
+def _html(name: str, head: str) -> None:
+    """A component that follows the page's state in the browser, and asks the server nothing."""
     gr.HTML(
-        html_template=source("tokenize/controls.html"),
-        css_template=source("tokenize/controls.css"),
-        js_on_load=source("tokenize/controls.js"),
+        html_template=source(f"tokenize/{name}.html"),
+        css_template=source(f"tokenize/{name}.css"),
+        js_on_load=source(f"tokenize/{name}.js"),
         head=head,
         apply_default_css=False,
-        elem_id="controls",
+        elem_id=name,
     )
 
 

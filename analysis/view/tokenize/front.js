@@ -1,0 +1,95 @@
+// The first thing that a visitor sees: what is kept, what is decoded from it under a wipe, and one sentence with the
+// numbers of what is on screen. All of it is the patch view's, which asks the server; see Studio.shown there.
+const { Panels, Format } = Studio;
+const find = (selector) => element.querySelector(selector);
+const buttons = (name) => [...element.querySelectorAll(`[data-${name}]`)];
+const front = find(".front");
+const wipe = find(".wipe");
+const LABELS = { kept: "The kept patches; dropped ones are dimmed", entropy: "Entropy of each patch: bright where the global tokens tell least", error: "Absolute error of what was decoded" };
+const SAME = ["picture", "box", "side", "k", "epsilon", "estimator", "target_psnr", "forced_in", "forced_out"];
+let over = "kept"; // what the left square shows
+let other = null; // {settings, psnr} of the last pixels that another policy made
+
+// --- drawing -------------------------------------------------------------------------------------
+
+const paint = (name, words) => Panels.paint(find(`[data-front="${name}"]`), words);
+const grouped = (value) => value.toLocaleString("en-US");
+
+function left({ map, keep, pixels }) {
+  if (over === "entropy") return Panels.entropy(map.entropy, map.low, map.high);
+  if (over === "error") return pixels ? Panels.error(map.rgb, pixels.rgb) : null;
+  return Panels.kept(map.words, map.patch, keep);
+}
+
+function sentence({ settings, map, kept, bits, pixels }) {
+  const all = grouped(map.M);
+  const pixelBytes = 3 * map.size ** 2;
+  const bytes = bits === null ? "…" : grouped(Math.ceil(bits.total / 8));
+  const ratio = bits === null ? "…" : Math.round((8 * pixelBytes) / bits.total);
+  const first = `${grouped(kept)} of ${all} patches kept: with ${settings.k} global tokens, ${bytes} bytes, ${ratio} times fewer than the pixels.`;
+  const quality = pixels ? Format.decibels(pixels.psnr) : "…";
+  return `${first} The other ${grouped(map.M - kept)} are painted from these. The result is ${quality} from the original${compared(settings, pixels)}.`;
+}
+
+// ", 2.1 dB more than as many at random", where that was on screen before.
+function compared(settings, pixels) {
+  if (!pixels || other === null || !Studio.agree(other.settings, settings, SAME)) return "";
+  const names = { dtf: "those chosen by entropy", random: "as many at random" };
+  const name = names[other.settings.policy];
+  if (!name || other.settings.policy === settings.policy) return "";
+  const more = pixels.psnr - other.psnr;
+  return `, ${Math.abs(more).toFixed(1)} dB ${more < 0 ? "less" : "more"} than ${name}`;
+}
+
+function draw() {
+  const { shown, settings } = Studio;
+  buttons("policy").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.policy === settings.policy)));
+  front.classList.toggle("waiting", !shown?.pixels);
+  if (!shown?.keep) return;
+  front.classList.remove("empty");
+  const words = left(shown);
+  if (words !== null) paint("left", words);
+  paint("picture", shown.map.words);
+  if (shown.pixels) paint("image", Panels.picture(shown.pixels.rgb));
+  find('[data-text="sentence"]').textContent = sentence(shown);
+}
+
+function remember() {
+  const { settings, pixels } = Studio.shown ?? {};
+  if (!pixels) return;
+  if (last !== null && last.settings.policy !== settings.policy) other = last;
+  last = { settings, psnr: pixels.psnr };
+  draw();
+}
+let last = null;
+
+// --- wiring --------------------------------------------------------------------------------------
+
+function move(share) {
+  const percent = Math.round(100 * Math.min(Math.max(share, 0), 1));
+  wipe.style.setProperty("--wipe", `${percent}%`);
+  wipe.setAttribute("aria-valuenow", percent);
+}
+
+wipe.addEventListener("pointermove", (event) => {
+  const box = wipe.getBoundingClientRect();
+  move((event.clientX - box.left) / box.width);
+});
+wipe.addEventListener("keydown", (event) => {
+  const now = Number(wipe.getAttribute("aria-valuenow"));
+  const to = { ArrowLeft: now - 5, ArrowDown: now - 5, ArrowRight: now + 5, ArrowUp: now + 5, Home: 0, End: 100 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  move(to / 100);
+});
+buttons("over").forEach((button) => button.addEventListener("click", () => {
+  over = button.dataset.over;
+  buttons("over").forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
+  find('[data-front="left"]').setAttribute("aria-label", LABELS[over]);
+  draw();
+}));
+buttons("policy").forEach((button) => button.addEventListener("click", () => Studio.set({ policy: button.dataset.policy })));
+front.classList.add("empty");
+Studio.on("studio-drawn", element, draw);
+Studio.on("studio-shown", element, remember);
+draw();

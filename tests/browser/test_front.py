@@ -1,0 +1,109 @@
+"""What a visitor sees first: kept patches, the wipe, the argument in one sentence."""
+
+import re
+
+import pytest
+from browser.tokenize_tab import (
+    PICTURES,
+    SLOW,
+    default_settings,
+    put,
+    set_slider,
+    settled,
+    state,
+)
+from playwright.sync_api import expect
+
+SENTENCE = '#front [data-text="sentence"]'
+
+
+def pixels(tab, name) -> str:
+    return tab.locator(f'#front [data-front="{name}"]').evaluate("(c) => c.toDataURL()")
+
+
+def inside(tab, selector) -> dict:
+    """The box of what must lie on the first screen."""
+    box = tab.locator(selector).bounding_box()
+    size = tab.viewport_size
+    assert box["y"] >= 0 and box["y"] + box["height"] <= size["height"], selector
+    return box
+
+
+def test_the_first_screen_shows_pictures_and_knobs(open_page):
+    page = settled(open_page("/", viewport={"width": 1440, "height": 900}))
+    for square in page.locator("#front .pane").all():
+        box = square.bounding_box()
+        assert box["width"] >= 400 and box["y"] + box["height"] <= 900
+    for knob in ("#epsilon", "#k", SENTENCE):
+        inside(page, knob)
+
+
+@pytest.mark.parametrize("query", ["/", "/?__theme=dark"])
+def test_on_a_phone_picture_and_slider_are_on_one_screen(open_page, query):
+    page = settled(open_page(query, viewport={"width": 390, "height": 844}))
+    box = inside(page, "#front .wipe")
+    slider = inside(page, "#epsilon input[type=range]")
+    assert box["y"] < slider["y"] and box["width"] > 150
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_sentence_has_the_numbers_of_what_is_shown(tab, engine):
+    for epsilon in (None, 0.4):
+        if epsilon is not None:
+            set_slider(tab, "epsilon", epsilon)
+            settled(tab)
+        settings = default_settings(engine, **({} if epsilon is None else {"epsilon": epsilon}))
+        square = engine.square(str(PICTURES[0]), None, settings.side)
+        s = engine.tokenize(square, settings).statistics
+        said = tab.locator(SENTENCE)
+        expect(said).to_contain_text(f"{s.kept:,} of 1,024 patches kept", timeout=SLOW)
+        expect(said).to_contain_text(f"{-(-s.bits // 8):,} bytes", timeout=SLOW)
+        expect(said).to_contain_text(f"{s.psnr:.2f} dB from the original", timeout=SLOW)
+        ratio = round(8 * 3 * settings.side**2 / s.bits)
+        expect(said).to_contain_text(f"{ratio} times fewer than the pixels")
+
+
+def test_the_same_number_at_random_is_one_tap_away(tab, engine):
+    kept, image = pixels(tab, "left"), pixels(tab, "image")
+    tab.get_by_role("button", name="As many at random").click()
+    assert state(tab)["policy"] == "random"
+    settled(tab)
+    settings = default_settings(engine)
+    square = engine.square(str(PICTURES[0]), None, settings.side)
+    at_random = default_settings(engine, policy="random")
+    own, chance = (engine.tokenize(square, s).statistics.psnr for s in (settings, at_random))
+    less = f"{own - chance:.1f} dB less than those chosen by entropy"
+    expect(tab.locator(SENTENCE)).to_contain_text(less, timeout=SLOW)
+    assert pixels(tab, "left") != kept and pixels(tab, "image") != image
+    tab.get_by_role("button", name="Chosen by entropy").click()
+    settled(tab)
+    more = f"{own - chance:.1f} dB more than as many at random"
+    expect(tab.locator(SENTENCE)).to_contain_text(more, timeout=SLOW)
+    assert (pixels(tab, "left"), pixels(tab, "image")) == (kept, image)
+
+
+def test_the_wipe_follows_pointer_and_keys(tab):
+    wipe = tab.locator("#front .wipe")
+    expect(wipe).to_have_attribute("aria-valuenow", "50")
+    box = wipe.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    expect(wipe).to_have_attribute("aria-valuenow", re.compile("^2[456]$"))
+    wipe.press("Home")
+    expect(wipe).to_have_attribute("aria-valuenow", "0")
+    wipe.press("ArrowRight")
+    expect(wipe).to_have_attribute("aria-valuenow", "5")
+    clip = tab.locator('#front [data-front="picture"]').evaluate(
+        "(c) => getComputedStyle(c).clipPath"
+    )
+    assert "95%" in clip
+
+
+def test_the_left_square_shows_kept_entropy_or_error(tab):
+    seen = {pixels(tab, "left")}
+    for name in ("Entropy", "Error"):
+        tab.locator("#front").get_by_role("button", name=name, exact=True).click()
+        seen.add(pixels(tab, "left"))
+    assert len(seen) == 3
+    put(tab, epsilon=0.6)
+    settled(tab)
+    assert pixels(tab, "left") not in seen  # the error of the new reconstruction
