@@ -12,6 +12,7 @@ from analysis.view import page
 from analysis.view.bias import tab as bias_tab
 from analysis.view.curves import tab as curves
 from analysis.view.generate import tab as generate
+from analysis.view.shared import studio
 from analysis.view.shared.engine import Engine
 from analysis.view.theory import tab as theory
 from analysis.view.tokenize import endpoint
@@ -29,9 +30,12 @@ LAUNCH = {
 }
 
 
-def build(weights: str | Path, pair: str | Path, examples: Path, results: Path) -> gr.Blocks:
-    """The page for the checkpoint in a folder or on the Hub, with the pictures of `examples`.
+def build(
+    weights: str | Path, pair: str | Path, examples: Path, results: Path
+) -> tuple[gr.Blocks, str]:
+    """The page for the checkpoint in a folder or on the Hub, and the script for its head.
 
+    examples: folder of the pictures that it offers.
     pair: where the generator is, with the tokenizer whose tokens it draws. results: folder of the
     measured result files.
     """
@@ -58,15 +62,15 @@ def build(weights: str | Path, pair: str | Path, examples: Path, results: Path) 
         page.link_tabs(demo, tabs)
         page.weights_line(model, TaTok.training_record(weights))
         endpoint.build(engine)
-    return demo.queue(max_size=64)
+    return demo.queue(max_size=64), studio.head(model.config, [path.stem for path in pictures])
 
 
 if __name__ == "__main__":
     weights = os.environ.get("TATOK_WEIGHTS")
-    demo = build(
+    demo, head = build(
         weights or ASSETS / "anygrid",
         weights or ASSETS / "demo",
         ASSETS / "examples",
         Path(os.environ.get("TATOK_RESULTS", FOLDER)),
     )
-    demo.launch(**LAUNCH)
+    demo.launch(**LAUNCH, head=head)

@@ -1,6 +1,7 @@
 """What a visitor sees first: kept patches, the wipe, the argument in one sentence."""
 
 import re
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from browser.tokenize_tab import (
@@ -107,3 +108,23 @@ def test_the_left_square_shows_kept_entropy_or_error(tab):
     put(tab, epsilon=0.6)
     settled(tab)
     assert pixels(tab, "left") not in seen  # the error of the new reconstruction
+
+
+def test_what_is_sent_before_anything_is_small(server):
+    """Figures of the results come when someone opens one, the script once."""
+    with build_opener(ProxyHandler({})).open(server, timeout=60) as answer:
+        assert len(answer.read()) < 700_000
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("Bias", "Position or content, over a set"), ("Theory", "Red (Eq. 2) of all patches")],
+)
+def test_a_measured_figure_comes_when_it_is_opened(open_page, name, title):
+    page = settled(open_page("/"))
+    page.get_by_role("tab", name=name).click()
+    opener = page.get_by_role("button", name=title).first
+    opener.scroll_into_view_if_needed()
+    assert page.locator(".lab.results:visible").count() == 0
+    opener.click()
+    expect(page.locator(".lab.results:visible").first).to_contain_text("commit", timeout=SLOW)

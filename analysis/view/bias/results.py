@@ -22,6 +22,7 @@ from analysis.view.bias.charts import Dot, dots, heat
 from analysis.view.shared.files import source
 from analysis.view.shared.origin import note, note_of_model
 
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SIGNIFICANT = 0.05
 TIGHT = 0.4  # the edges cannot hold more of the kept: little enough to say so
 
@@ -329,11 +330,14 @@ def add(part: Part, folder: Path, fingerprint: str) -> None:
         sentence = f"{escape(found)} <code>{escape(COMMANDS[part.name])}</code>"
         _html(f'<div class="lab"><p><b>{part.title}</b> {sentence}</p></div>')
         return
-    with gr.Accordion(part.title, open=False):
-        origins = "".join(f'<p class="note">{line}</p>' for line in notes(found, fingerprint))
-        _html(f'<div class="lab results">{found.figure}{origins}</div>')
+    origins = "".join(f'<p class="note">{line}</p>' for line in notes(found, fingerprint))
+    content = f'<div class="lab results">{found.figure}{origins}</div>', found.table
+    with gr.Accordion(part.title, open=False) as whole:
+        figure = _html("")
         with gr.Accordion("As a table", open=False):
-            gr.Markdown(found.table)
+            table = gr.Markdown()
+    # A dozen figures are most of the page's bytes: they are sent when someone opens one.
+    whole.expand(lambda: content, None, [figure, table], **QUIET)
 
 
 def notes(found: Shown, fingerprint: str) -> list[str]:
@@ -344,8 +348,8 @@ def notes(found: Shown, fingerprint: str) -> list[str]:
     return [note_of_model(name, one, fingerprint) for name, one in pairs]
 
 
-def _html(text: str) -> None:
-    gr.HTML(
+def _html(text: str) -> gr.HTML:
+    return gr.HTML(
         html_template="${value}",
         value=text,
         css_template=source("bias/tab.css", "bias/results.css"),

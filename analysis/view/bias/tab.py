@@ -14,7 +14,6 @@ from analysis.bias.places import order
 from analysis.view.bias import results as lab_results
 from analysis.view.bias.bench import NAMES, SETS, Bench, Maps, seamless
 from analysis.view.bias.question import Subject
-from analysis.view.shared import studio
 from analysis.view.shared.asking import TRIGGER, failed
 from analysis.view.shared.crop import Accepted, own_picture, upload_field
 from analysis.view.shared.engine import Engine, Square
@@ -52,7 +51,7 @@ BEFORE, AFTER = 3, 12
 
 def build(engine: Engine, examples: list[Path], results: Path) -> None:
     """Lay out the tab inside the current Blocks and wire it; `results` holds the result files."""
-    config, files = engine.model.config, {path.stem: path for path in examples}
+    files = {path.stem: path for path in examples}
     bench = Bench(at_middle(engine))
     session = gr.State(None)
     with gr.Row():
@@ -67,7 +66,6 @@ def build(engine: Engine, examples: list[Path], results: Path) -> None:
         html_template=source("bias/lesson.html", "bias/tab.html"),
         css_template=source("shared/section.css", "bias/tab.css", "bias/lesson.css"),
         js_on_load=source(*SCRIPTS),
-        head=studio.head(config, list(files)),
         apply_default_css=False,
         elem_id="lab",
         grid=bench.engine.model.config.grid,

@@ -9,9 +9,9 @@ from analysis.view.shared.engine import Engine
 from analysis.view.shared.section import asks, section
 
 
-def build(engine: Engine, session: gr.State, head: str) -> None:
+def build(engine: Engine, session: gr.State) -> None:
     """Add the section to the current Blocks. Its event `compare` asks for one of its views."""
-    view = section("sections/compare", head, "sections/difference.js")
+    view = section("sections/compare", "sections/difference.js")
 
     def serve(square, settings, wanted):
         return compare_reply(engine, square, settings, wanted.get("compare"))

@@ -13,14 +13,13 @@ from analysis.view.shared.settings import Settings
 from tatok import tokenfile
 
 
-def build(engine: Engine, session: gr.State, head: str) -> None:
+def build(engine: Engine, session: gr.State) -> None:
     """Add the bar to the current Blocks. Its event `tokens` asks for the `.tatok` file."""
     view = gr.HTML(
         value=None,
         html_template=source("sections/export.html"),
         css_template=source("sections/export.css"),
         js_on_load=source("sections/figure_png.js", "sections/export.js"),
-        head=head,
         apply_default_css=False,
         elem_id="export",
         weights=engine.model.fingerprint,

@@ -10,9 +10,9 @@ from analysis.view.shared.section import asks, section
 from analysis.view.shared.settings import parse_place
 
 
-def build(engine: Engine, session: gr.State, head: str) -> None:
+def build(engine: Engine, session: gr.State) -> None:
     """Add the section to the current Blocks. Its event `inspect` asks about the selected patch."""
-    view = section("sections/inspector", head)
+    view = section("sections/inspector")
 
     def look(square, settings, wanted):
         place = parse_place(wanted.get("selected"), engine.grid(square) ** 2)

@@ -14,11 +14,11 @@ from analysis.view.shared.studio import page_sides
 from analysis.view.tokenize.patch_view import mask_text, rgb_base64
 
 
-def build(engine: Engine, session: gr.State, head: str) -> None:
+def build(engine: Engine, session: gr.State) -> None:
     """Add the section to the current Blocks. Its event `play` asks for a batch, or for the GIF."""
     config, player = engine.model.config, Player(engine)
     counts = {str(side): strides(config.grid_of(side) ** 2) for side in page_sides(config)}
-    view = section("sections/play", head, counts=counts)
+    view = section("sections/play", counts=counts)
 
     def frames(square, settings, wanted):
         index = wanted.get("batch")

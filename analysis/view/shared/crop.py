@@ -84,14 +84,13 @@ def own_picture(engine: Engine, upload: gr.Image, session: gr.State, view: gr.HT
     )
 
 
-def crop_view(head: str) -> gr.HTML:
+def crop_view() -> gr.HTML:
     """The component; it puts the picture that has come and its box into the page's state."""
     return gr.HTML(
         value=None,
         html_template=source("shared/crop.html"),
         css_template=source("shared/crop.css"),
         js_on_load=source("shared/crop.js"),
-        head=head,
         apply_default_css=False,
         elem_id="crop-view",
     )

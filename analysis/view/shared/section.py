@@ -13,7 +13,7 @@ from analysis.view.shared.files import source
 ASIDE = {"concurrency_limit": 1, "concurrency_id": "aside"}
 
 
-def section(path: str, head: str, *scripts: str, **props) -> gr.HTML:
+def section(path: str, *scripts: str, **props) -> gr.HTML:
     """Add `path`.html with its style and script to the current Blocks; its id is the last name.
 
     `scripts` come before its own; `props` are for them.
@@ -23,7 +23,6 @@ def section(path: str, head: str, *scripts: str, **props) -> gr.HTML:
         html_template=source(f"{path}.html"),
         css_template=source("shared/section.css", f"{path}.css"),
         js_on_load=source(*scripts, f"{path}.js"),
-        head=head,
         apply_default_css=False,
         elem_id=path.rpartition("/")[2],
         **props,

@@ -28,9 +28,9 @@ EPSILON_MAX = 0.95  # of the slider
 
 
 def head(config: TokenizerConfig, examples: list[str]) -> str:
-    """The script that makes `window.Studio`, see state.js. Give it to every component as `head`.
+    """The script that makes `window.Studio`, see state.js: for the head of the page, once.
 
-    Gradio runs it once, before the first of them; the text has to be the same.
+    As the `head` of each component it would be sent a dozen times.
     """
     limits = {
         "defaults": asdict(default_settings(config)),

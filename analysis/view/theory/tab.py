@@ -10,7 +10,6 @@ from pathlib import Path
 import gradio as gr
 
 from analysis.rate.theory import demand
-from analysis.view.shared import studio
 from analysis.view.shared.engine import CACHED, Engine, Square
 from analysis.view.shared.section import asks, section
 from analysis.view.shared.settings import Settings
@@ -42,7 +41,6 @@ def build(engine: Engine, stage: Stage, examples: list[Path], folder: Path) -> N
     gr.HTML(LEAD, elem_classes="curves-text", apply_default_css=False)
     view = section(
         "theory/theory",
-        studio.head(config, [path.stem for path in examples]),
         "theory/plot.js",
         targets=TARGETS,
         target=config.target_psnr,

@@ -17,7 +17,7 @@ from tatok.images import to_pil
 SCRIPTS = ("tokenize/statistics.js", "tokenize/patch_view.js", "tokenize/choice.js")
 
 
-def patch_view(head: str) -> gr.HTML:
+def patch_view() -> gr.HTML:
     """The component. It follows the page's state (state.js).
 
     Its event `ask` carries the settings it wants drawn; the answer is `reply` below.
@@ -27,7 +27,6 @@ def patch_view(head: str) -> gr.HTML:
         html_template=source("tokenize/patch_view.html"),
         css_template=source("tokenize/patch_view.css"),
         js_on_load=source(*SCRIPTS),
-        head=head,
         apply_default_css=False,
         elem_id="patch-view",
     )

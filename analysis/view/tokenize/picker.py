@@ -22,14 +22,13 @@ def example_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def picker(files: list[Path], head: str) -> gr.HTML:
+def picker(files: list[Path]) -> gr.HTML:
     """One button per picture; the event `pick` carries the name of the example wanted."""
     buttons = "".join(_button(path) for path in files)
     return gr.HTML(
         html_template=f'<div class="strip" role="group" aria-label="Examples">{buttons}</div>',
         css_template=source("tokenize/picker.css"),
         js_on_load=source("tokenize/picker.js"),
-        head=head,
         apply_default_css=False,
         elem_id="examples",
         visible=bool(files),

@@ -7,13 +7,12 @@ import gradio as gr
 from analysis.view.shared.files import source
 
 
-def build(head: str) -> None:
+def build() -> None:
     """Add the row of stories to the current Blocks."""
     gr.HTML(
         html_template=source("tokenize/stories.html"),
         css_template=source("tokenize/stories.css"),
         js_on_load=source("tokenize/stories.js"),
-        head=head,
         apply_default_css=False,
         elem_id="stories",
     )

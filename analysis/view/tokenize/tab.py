@@ -10,7 +10,6 @@ import gradio as gr
 from gradio.components import Component
 
 from analysis.view.sections import compare, export, inspector, play
-from analysis.view.shared import studio
 from analysis.view.shared.asking import TRIGGER, answer, failed
 from analysis.view.shared.crop import READ, Accepted, accept, crop_view, upload_field, uploaded
 from analysis.view.shared.engine import Engine
@@ -43,22 +42,21 @@ class Stage:
 
 def build(engine: Engine, examples: list[Path]) -> Stage:
     """Lay out the tab inside the current Blocks and wire it."""
-    head = studio.head(engine.model.config, [path.stem for path in examples])
     session = gr.State(None)
-    pick = picker(examples, head)
+    pick = picker(examples)
     with gr.Row(elem_classes="first"):
         with gr.Column(scale=1, min_width=300):
-            _html("front", head)
+            _html("front")
         with gr.Column(scale=0, min_width=300, elem_classes="aside"):
-            _html("controls", head)
+            _html("controls")
             with gr.Row(elem_classes="inputs"):
                 with gr.Column(scale=1, min_width=140):
-                    crop = crop_view(head)
+                    crop = crop_view()
                 with gr.Column(scale=1, min_width=140):
                     upload = upload_field(label="Your own picture", height=190, elem_id="upload")
         with gr.Column(scale=1, min_width=300):
-            stories.build(head)
-    view = patch_view(head)
+            stories.build()
+    view = patch_view()
     stage = Stage(session, crop, lambda path: accept(engine, path))
     _wire_pictures(engine, {path.stem: path for path in examples}, stage, upload, pick)
 
@@ -72,20 +70,19 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
 
     asked = view.ask(ask, session, view, **MODEL, **TRIGGER)
     asked.failure(fn=None, js=failed("ask"), **PRIVATE)
-    export.build(engine, session, head)
-    inspector.build(engine, session, head)
-    play.build(engine, session, head)
-    compare.build(engine, session, head)
+    export.build(engine, session)
+    inspector.build(engine, session)
+    play.build(engine, session)
+    compare.build(engine, session)
     return stage
 
 
-def _html(name: str, head: str) -> None:
+def _html(name: str) -> None:
     """A component that follows the page's state in the browser, and asks the server nothing."""
     gr.HTML(
         html_template=source(f"tokenize/{name}.html"),
         css_template=source(f"tokenize/{name}.css"),
         js_on_load=source(f"tokenize/{name}.js"),
-        head=head,
         apply_default_css=False,
         elem_id=name,
     )
