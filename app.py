@@ -22,7 +22,12 @@ from tatok import TaTok
 
 ASSETS = Path(__file__).parent / "assets"
 LAUNCH = {
-    "theme": gr.themes.Default(primary_hue="blue", neutral_hue="gray"),
+    # Darker than Gradio's own where grey or white text would be too faint to read.
+    "theme": gr.themes.Default(primary_hue="blue", neutral_hue="gray").set(
+        body_text_color_subdued="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    ),
     "css": page.css(),
     "max_file_size": "30mb",
     "run_history": False,

@@ -6,7 +6,7 @@ const signedText = (value) => (Number.isFinite(value) ? Format.signed(value, 2) 
 function pairTemplate(place) {
   const panel = (name, caption) => `<figure><figcaption>${caption}</figcaption><canvas data-pair="${name}" role="img" aria-label="${caption}"></canvas><div class="scale" data-below="${name}"></div></figure>`;
   place.innerHTML = `<div class="squares">${panel("before-entropy", "H before")}${panel("before-kept", "Kept before")}${panel("after-entropy", "H after")}${panel("after-kept", "Kept after")}
-    <div class="wide"><table><caption>How far the two agree</caption><thead><tr><th></th><th>by place</th><th>by content</th></tr></thead><tbody></tbody></table><p class="note" data-below="said"></p></div></div>`;
+    <div class="wide"><table><caption>How far the two agree</caption><thead><tr><th>measure</th><th>by place</th><th>by content</th></tr></thead><tbody></tbody></table><p class="note" data-below="said"></p></div></div>`;
   place.querySelectorAll('[data-pair$="kept"]').forEach((canvas) => canvas.classList.add("hatched"));
 }
 

@@ -45,7 +45,7 @@ const Charts = {
   stack(bars, noise) {
     const names = { entropy: "Variance of H", kept: "Variance of the kept mask (0 or 1)" };
     const rows = bars.map((bar, i) => {
-      const head = i === 0 || bars[i - 1].response !== bar.response ? `<h4>${names[bar.response]}</h4>` : "";
+      const head = i === 0 || bars[i - 1].response !== bar.response ? `<h3>${names[bar.response]}</h3>` : "";
       const told = bar.shares === null ? "nothing varies" : props.factors.map((factor, j) => `${factor} ${Format.percent(bar.shares[j])} (${Format.number(bar.variances[j])})`).join(", ");
       const parts = bar.shares === null ? "" : props.factors.map((factor, j) => `<span class="${factor}" style="width:${100 * bar.shares[j]}%" title="${factor} ${Format.percent(bar.shares[j])}, variance ${Format.number(bar.variances[j])}">${bar.shares[j] > 0.07 ? Format.percent(bar.shares[j], 0) : ""}</span>`).join("");
       return `${head}<span>${bar.estimator}</span><span class="whole" role="img" aria-label="${bar.estimator}: ${told}">${parts}</span><span class="variance" title="total variance">${bar.shares === null ? "nothing varies" : Format.number(bar.total)}</span>`;
@@ -56,6 +56,6 @@ const Charts = {
 
   variances(bars) {
     const rows = bars.filter((bar) => bar.shares !== null).map((bar) => `<tr><th scope="row">${bar.estimator}, ${bar.response === "kept" ? "kept" : "H"}</th>${bar.variances.map((v, j) => `<td>${Format.percent(bar.shares[j])}<br><span class="note">${Format.number(v)}</span></td>`).join("")}</tr>`);
-    return `<details><summary>Shares and absolute variances as a table</summary><table><thead><tr><th></th>${props.factors.map((factor) => `<th>${factor}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></details>`;
+    return `<details><summary>Shares and absolute variances as a table</summary><table><thead><tr><th>response</th>${props.factors.map((factor) => `<th>${factor}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></details>`;
   },
 };

@@ -59,7 +59,7 @@ def dots(title: str, rows: Sequence[Dot], digits: int = 3, tick: str = "chance")
             f'<i class="reference" style="left:{at(row.chance)}"></i>{band}'
             f'<i class="dot" style="left:{at(value)}"></i></span><span>{text}</span>'
         )
-    return f'<h4>{title}</h4><div class="dots">{"".join(lines)}</div>'
+    return f'<h3>{title}</h3><div class="dots">{"".join(lines)}</div>'
 
 
 def heat(values: Sequence[float], label: str) -> str:

@@ -47,7 +47,7 @@ def of_bias(result: placement.Bias) -> Shown:
     """Share of the kept patches in the outer columns and rows, and the mean maps of the sets."""
     figure, tables = _placed(result.placements), [placement.markdown(result.placements)]
     if result.at_share:
-        figure += f"<h4>With the paper’s mean share of patches kept</h4>{_placed(result.at_share)}"
+        figure += f"<h3>With the paper’s mean share of patches kept</h3>{_placed(result.at_share)}"
         tables.append(placement.markdown(result.at_share))
     return Shown(figure, "\n\n".join(tables), (result.provenance,))
 
@@ -60,7 +60,7 @@ def _placed(placements: Sequence[placement.Placement]) -> str:
         title = f"Share of the kept in the outer {name}, n of m pictures; the tick is chance"
         parts.append(dots(title, rows))
     maps = "".join(heat(one.entropy, f"{one.pictures}, {one.estimator}") for one in sets)
-    parts.append(f'<h4>Mean <i>H</i> by place, dark is low</h4><div class="heats">{maps}</div>')
+    parts.append(f'<h3>Mean <i>H</i> by place, dark is low</h3><div class="heats">{maps}</div>')
     return "".join(parts)
 
 
@@ -139,7 +139,7 @@ def of_decompose(result: decomposition.PlaceShares) -> Shown:
             bars = [bar for bar in model.bars if bar.response == response]
             of = "<i>H</i>" if response == "entropy" else f"the kept mask, ε = {result.epsilon:g}"
             name = f"{escape(model.weights)}, layout {escape(model.layout)}: variance of {of}"
-            parts.append(f'<h4>{name}</h4><div class="stack wide">{"".join(map(_bar, bars))}</div>')
+            parts.append(f'<h3>{name}</h3><div class="stack wide">{"".join(map(_bar, bars))}</div>')
     tables = (f"{m.weights}, {m.layout}\n\n{decomposition.markdown(m.bars)}" for m in result.models)
     return Shown("".join(parts), "\n\n".join(tables), *_of_models(result.models))
 
@@ -318,7 +318,7 @@ def read(part: Part, folder: Path) -> Shown | str:
 
 def build(folder: Path, fingerprint: str) -> None:
     """Add all results of a folder to the current Blocks. fingerprint: of the page's weights."""
-    _html('<div class="lab"><h3>Measured over sets of pictures</h3></div>')
+    _html('<div class="lab"><h2>Measured over sets of pictures</h2></div>')
     for part in PARTS:
         add(part, folder, fingerprint)
 

@@ -97,7 +97,7 @@ def ended(report: Report, album: Album) -> str:
 def where_each_wins(result: codecs.Codecs) -> str:
     """What stands beside the figure of the codecs, as HTML."""
     parts = [
-        f"<h3>{title}</h3>{_bullets(codecs.sentences(result, size))}"
+        f"<h2>{title}</h2>{_bullets(codecs.sentences(result, size))}"
         for size, title in codecs.TITLES.items()
     ]
     minus = "<p>The sizes without containers and tables leave out:</p>"

@@ -69,5 +69,5 @@ function differenceTable(pinned, now) {
     return by === 0 ? "0" : `${by < 0 ? "−" : "+"}${digits(name, Math.abs(by))}${H ? ` ${unit}` : ""}`;
   };
   const rows = Object.keys(NAMES).map((name) => `<tr class="${a[name] === b[name] ? "" : "changed"}" data-row="${name}"><th>${NAMES[name]}</th><td>${show(name, a[name])}</td><td>${show(name, b[name])}</td><td>${change(name)}</td></tr>`);
-  return `<table><thead><tr><th></th><th>Pinned</th><th>Now</th><th>Difference</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<table><thead><tr><th>number</th><th>Pinned</th><th>Now</th><th>Difference</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }

@@ -51,7 +51,7 @@ def of_theory(result: theory.Theory) -> Shown:
         for d in result.demands
     ]
     return Shown(
-        f"{floor}<h4>What T asks of the patches</h4><ul>{''.join(lines)}</ul>",
+        f"{floor}<h3>What T asks of the patches</h3><ul>{''.join(lines)}</ul>",
         theory.markdown(result),
         (result.provenance,),
     )
@@ -171,13 +171,13 @@ def measurement(name: str, kind: type, told: Callable, folder: Path, fingerprint
 def build(fingerprint: str, folder: Path) -> None:
     """Add theorems and figures to the current Blocks. fingerprint: of the page's weights."""
     claims = "".join(
-        f"<h4>{title}</h4><p>{text}</p><p>{measurement(name, kind, told, folder, fingerprint)}</p>"
+        f"<h3>{title}</h3><p>{text}</p><p>{measurement(name, kind, told, folder, fingerprint)}</p>"
         for title, text, name, kind, told in CLAIMS
     )
     gr.HTML(
         html_template="${value}",
-        value=f'<div class="section claims"><h3>2 Proved, assumed, measured</h3>{claims}</div>'
-        '<div class="section claims"><h3>3 Measured over a set of pictures</h3></div>',
+        value=f'<div class="section claims"><h2>2 Proved, assumed, measured</h2>{claims}</div>'
+        '<div class="section claims"><h2>3 Measured over a set of pictures</h2></div>',
         css_template=source("shared/section.css", "theory/results.css"),
         apply_default_css=False,
         elem_id="theory-claims",

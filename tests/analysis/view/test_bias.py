@@ -364,12 +364,12 @@ def test_other_weights_are_marked(results, tmp_path):
 def test_models_stand_in_one_chart_with_raw_patches(results):
     figure = lab_results.of_probe(results["probe"]).figure
     for target in probe.TARGETS:
-        chart = figure.split(f"<h4>Accuracy of the {target} on 3 test images")[1].split("<h4>")[0]
+        chart = figure.split(f"<h3>Accuracy of the {target} on 3 test images")[1].split("<h3>")[0]
         labels = re.findall("<span>([^<]+)</span><span class", chart)
         of_feature = ["demo (grid)", "&lt;b&gt; (sequence)", "raw patches"]
         expected = [f"{feature}, {name}" for feature in probe.FEATURES for name in of_feature]
         assert labels == expected
-        pairs = figure.split(f"the tick is 0 ({target})")[1].split("<h4>")[0]
+        pairs = figure.split(f"the tick is 0 ({target})")[1].split("<h3>")[0]
         for name in ("demo − raw patches", "&lt;b&gt; − raw patches", "&lt;b&gt; − demo"):
             assert pairs.count(f", {name}</span>") == len(probe.FEATURES)
     assert figure.count(": edge</span>") == figure.count(": centre</span>") == 24
