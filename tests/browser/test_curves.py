@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections import Counter
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ from analysis.draw.tables import to_csv
 from analysis.paper import overlay
 from analysis.paper.own_pictures import CHUNK, read_album, short_plan
 from analysis.rate.codecs import sentences
+from analysis.view.curves.lead import lead
 from tatok.images import to_pil
 
 
@@ -128,6 +130,7 @@ def test_axes_are_chosen(tab, results):
 
 
 def test_the_mark_follows_the_tab_tokenize(tab):
+    tab.locator("#curves-which").get_by_text("Fig. 3").click()
     sentence = tab.locator('#curves-made [data-text="mark"]')
     expect(sentence).to_have_text("The Tokenize tab stands at k = 4.")
     assert plot(tab)["mark"]["x"] == [4, 4]
@@ -184,10 +187,10 @@ def test_csv_and_png(tab, results):
             return download.value.suggested_filename, file.read()
 
     name, data = saved("csv")
-    assert name == "tatok-fig3.csv"
-    assert data.decode() == to_csv(load(Experiment, path_of("fig3", results)))
+    assert name == "tatok-fig5.csv"
+    assert data.decode() == to_csv(load(Experiment, path_of("fig5", results)))
     name, data = saved("png")
-    assert name == "tatok-fig3.png"
+    assert name == "tatok-fig5.png"
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.size == (2200, 1440)
         assert len(set(picture.convert("RGB").resize((110, 72)).get_flattened_data())) > 20
@@ -200,6 +203,26 @@ def test_claims_are_on_the_page(tab, results):
     for row, line in zip(rows, lines.all(), strict=True):
         expect(line).to_contain_text(row["text"])
         expect(line.locator("b")).to_have_text(row["verdict"])
+
+
+def test_claims_can_be_shown_by_verdict(tab, results):
+    rows = json.loads(path_of("claims", results).read_text())["rows"]
+    counts = Counter(row["verdict"] for row in rows)
+    choices = tab.locator("#claims fieldset label")
+    expect(choices).to_have_count(1 + len(counts))
+    for verdict, n in counts.items():
+        choices.get_by_text(f"{n} {verdict}", exact=True).click()
+        expect(tab.locator("#claims tbody tr:visible")).to_have_count(n)
+    choices.get_by_text(f"all {len(rows)}").click()
+    expect(tab.locator("#claims tbody tr:visible")).to_have_count(len(rows))
+
+
+def test_a_figure_opens_with_its_sentence(tab, results):
+    for name, title in (("fig5", "Fig. 5"), ("epsilon", "Rate over"), ("fig4", "Fig. 4")):
+        tab.locator("#curves-which").get_by_text(title).click()
+        said = lead(load(Experiment, path_of(name, results)))
+        assert said
+        expect(tab.locator("#curves-lead")).to_have_text(said)
 
 
 def test_dark_and_light(open_page):

@@ -11,13 +11,14 @@ from analysis.claims import protocol as claims
 from analysis.rate.codecs import Codecs
 from analysis.rate.sides import Sides
 from analysis.view.curves import endpoint, run, text
+from analysis.view.curves.lead import lead
 from analysis.view.curves.own_run import OwnRuns
 from analysis.view.curves.panel import missing, panel, shown
 from analysis.view.shared.engine import Engine
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-KINDS = {"fig3": Experiment, "fig4": Experiment, "fig5": Experiment, "epsilon": Experiment}
-KINDS |= {"sides": Sides, "codecs": Codecs}
+FIRST = "fig5"  # the one that says most of what the paper claims
+KINDS = {name: Experiment for name in text.FIGURES} | {"sides": Sides, "codecs": Codecs}
 
 
 def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
@@ -29,10 +30,11 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
     _text(text.INTRO)
     which = gr.Radio(
         [(text.FIGURES[name], name) for name in KINDS],
-        value="fig3",
+        value=FIRST,
         label="Figure",
         elem_id="curves-which",
     )
+    says = gr.HTML(elem_classes="curves-text", apply_default_css=False, elem_id="curves-lead")
     figure = panel("curves")
     words = gr.HTML(elem_classes="curves-text", apply_default_css=False, elem_id="curves-words")
     run.build(runs)
@@ -41,22 +43,22 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
     table = gr.HTML(elem_classes="claims", apply_default_css=False, elem_id="claims")
 
     def draw(name: object, measure: object, axis: object) -> list:
-        name = name if isinstance(name, str) and name in KINDS else "fig3"
+        name = name if isinstance(name, str) and name in KINDS else FIRST
         if not path_of(name, folder).exists():
-            return [*missing(text.not_measured(name)), ""]
+            return ["", *missing(text.not_measured(name)), ""]
         try:
             result = load(KINDS[name], path_of(name, folder))
         except BadResult as error:
-            return [*missing(str(error)), ""]
+            return ["", *missing(str(error)), ""]
         same = result.provenance.weights == fingerprint
         note = text.note(name, same)
         told = text.where_each_wins(result) if isinstance(result, Codecs) else ""
         drawn = shown(name, text.FIGURES[name], result, measure, axis, note, marked=same)
-        return [*drawn, told]
+        return [text.lead(lead(result)), *drawn, told]
 
     inputs = [which, *figure.choices]
     for event in (tab.select, which.input, figure.measure.input, figure.axis.input):
-        event(draw, inputs, [*figure.outputs, words], preprocess=False, **QUIET)
+        event(draw, inputs, [says, *figure.outputs, words], preprocess=False, **QUIET)
     tab.select(lambda: _claims(folder, fingerprint), None, table, **QUIET)
 
 

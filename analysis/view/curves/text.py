@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import get_args
 
 from analysis.base.recipes import COMMANDS
-from analysis.claims.protocol import READ, Claims, Row, Source
+from analysis.claims.protocol import READ, Claims, Row, Source, Verdict
 from analysis.paper.own_pictures import Album, Report
 from analysis.rate import codecs
 
 FIGURES = {
-    "fig3": "Fig. 3: global tokens",
-    "fig4": "Fig. 4: patches removed",
     "fig5": "Fig. 5: which patches",
     "epsilon": "Rate over ε",
+    "fig3": "Fig. 3: global tokens",
+    "fig4": "Fig. 4: patches removed",
     "sides": "Tokens by side",
     "codecs": "TaTok and JPEG, WebP, AVIF",
 }
@@ -69,6 +71,11 @@ def sentence(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def lead(text: str) -> str:
+    """The sentence that a figure opens with."""
+    return f'<p class="lead">{escape(text)}</p>'
+
+
 def refusal(text: str) -> str:
     """The same where something cannot be done."""
     return f'<p class="refused" role="alert">{escape(text)}</p>'
@@ -97,7 +104,7 @@ def ended(report: Report, album: Album) -> str:
 def where_each_wins(result: codecs.Codecs) -> str:
     """What stands beside the figure of the codecs, as HTML."""
     parts = [
-        f"<h2>{title}</h2>{_bullets(codecs.sentences(result, size))}"
+        f"<h3>{title}</h3>{_bullets(codecs.sentences(result, size))}"
         for size, title in codecs.TITLES.items()
     ]
     minus = "<p>The sizes without containers and tables leave out:</p>"
@@ -111,7 +118,35 @@ def table(claims: Claims, fingerprint: str) -> str:
     made = [_source(source, fingerprint) for source in claims.sources]
     head = "".join(f"<th>{name}</th>" for name in ("claim", "paper", "ours (95 %)", "verdict"))
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return body + (_bullets(made, "made-from") if made else "")
+    files = f"<details><summary>Made from</summary>{_bullets(made, 'made-from')}</details>"
+    return _verdicts(claims.rows) + body + (files if made else "")
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    """How many claims there are of each verdict; choosing one shows those alone, without a script.
+
+    The style beside it is made of fixed names only.
+    """
+    counts = Counter(row.verdict for row in rows)
+    found = [verdict for verdict in get_args(Verdict) if counts[verdict]]
+    choices = [("", f"all {len(rows)}", True)]
+    choices += [(_kind(verdict), f"{counts[verdict]} {verdict}", False) for verdict in found]
+    labels = "".join(
+        f'<label><input type="radio" name="verdict" value="{kind}"{" checked" if on else ""}>'
+        f"{name}</label>"
+        for kind, name, on in choices
+    )
+    hide = "".join(
+        f'.claims:has([value="{kind}"]:checked) tr[data-verdict]:not([data-verdict="{kind}"])'
+        "{display:none !important}"
+        for kind, _, _ in choices[1:]
+    )
+    named = 'class="verdicts" aria-label="Claims by verdict"'
+    return f"<style>{hide}</style><fieldset {named}>{labels}</fieldset>"
+
+
+def _kind(verdict: Verdict) -> str:
+    return verdict.replace(" ", "-")
 
 
 def _source(source: Source, fingerprint: str) -> str:
@@ -128,9 +163,10 @@ def _bullets(lines: Iterable[str], name: str = "bullets") -> str:
 def _row(row: Row) -> str:
     interval = f" <small>({escape(row.interval)})</small>" if row.interval else ""
     because = f"<small>{_code(row.because)}</small>" if row.because else ""
-    kind = row.verdict.replace(" ", "-")
+    kind = _kind(row.verdict)
     return (
-        f"<tr><td>{escape(row.text)} <small>{escape(row.where)}</small>"
+        f'<tr data-verdict="{kind}"><td>'
+        f"{escape(row.text)} <small>{escape(row.where)}</small>"
         f"<details><summary>rule</summary>{_code(row.rule)}</details></td>"
         f'<td data-head="paper">{escape(row.paper)}</td>'
         f'<td data-head="ours">{escape(row.ours) or "–"}{interval}</td>'

@@ -56,7 +56,8 @@ def build(
         gr.HTML(text.missing(str(error)), **_text("generate-note"))
         return None
     told = text.weights(generator, MaskGIT.training_record(weights), engine.model.config)
-    view = _tab(painter, examples, told + _quality(painter.generator, results))
+    about = text.folded(generator, told + _quality(painter.generator, results))
+    view = _tab(painter, examples, about)
     endpoint.build(painter, DRAW)
     return view
 

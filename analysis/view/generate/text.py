@@ -90,6 +90,16 @@ def weights(generator: MaskGIT, record: dict, tokenizer: TokenizerConfig) -> str
     )
 
 
+def folded(generator: MaskGIT, about: str) -> str:
+    """One line that says which weights draw, and unfolds to `about`, as HTML."""
+    size = f"{sum(p.numel() for p in generator.parameters()) / 1e6:.1f} million parameters"
+    name = escape(generator.fingerprint)
+    return (
+        f"<details><summary>Drawn by weights <code>{name}</code>, {size}: how they were trained "
+        f"and how good they are</summary>{about}</details>"
+    )
+
+
 def unmeasured(reason: str) -> str:
     """Instead of `quality`, as HTML. `reason` is one sentence."""
     return (

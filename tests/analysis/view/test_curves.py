@@ -12,8 +12,9 @@ import pytest
 import small_results
 from conftest import pictures, random_model
 
-from analysis.base.results import load, save
-from analysis.base.runner import Runner
+from analysis.base.results import Estimate, Experiment, Point, Series, load, save
+from analysis.base.runner import Runner, Setting
+from analysis.base.seconds import Seconds
 from analysis.base.work import Origin, Work
 from analysis.claims.protocol import Claims, Row, Source
 from analysis.draw.figures import axes, measures
@@ -35,6 +36,7 @@ from analysis.view.curves import endpoint
 from analysis.view.curves import run as curves_run
 from analysis.view.curves import tab as curves
 from analysis.view.curves import text as curves_text
+from analysis.view.curves.lead import lead
 from analysis.view.curves.own_run import OwnRuns
 from analysis.view.curves.panel import missing, shown
 from analysis.view.shared.settings import BadSetting
@@ -283,6 +285,34 @@ def test_the_table_of_claims_is_escaped(tmp_path):
     assert curves._claims(tmp_path, "fp") == curves_text.not_measured("claims", html=True)
     (tmp_path / "claims.json").write_text("{")
     assert "is damaged" in curves._claims(tmp_path, "fp")
+
+
+def test_the_sentence_of_a_figure_is_read_off_its_points():
+    def point(x, psnr, policy="dtf", count=64.0):
+        setting = Setting(16, 64, policy=policy)
+        fd = Estimate(100 - psnr)
+        return Point(x, setting, count, 0, 9, 0.1, Estimate(psnr), fd, fd)
+
+    def figure(id, *series):
+        named = tuple(Series(name, tuple(points)) for name, points in series)
+        origin = small_results.origin(random_model())
+        return Experiment(id, id, "x", 256, 128, "rFD", "KD", named, Seconds(), origin)
+
+    own = [point(0, 20), point(3, 23, "chain")]
+    said = lead(
+        figure("fig5", ("N", [own[0], point(1, 18, "last"), point(2, 19, "random"), own[1]]))
+    )
+    assert "64 of 256 patches" in said and "20.0 dB" in said
+    assert "19.0 dB at best (random)" in said  # chain looks at the picture
+    said = lead(figure("fig4", ("end", [point(0, 24), point(100, 20), point(130, 17)])))
+    assert "Without 51% of the patches" in said and "7.0 dB (end)" in said
+    said = lead(
+        figure("epsilon", ("DTF", [point(0, 24), point(0.05, 23)]), ("r", [point(0.05, 21)]))
+    )
+    assert "At ε = 0.05" in said and "23.0 dB" in said and "random reach 21.0 dB" in said
+    said = lead(figure("fig3", ("k", [point(0, 24), point(16, 24.5), point(32, 24.2)])))
+    assert "16 global tokens" in said and "0.50 dB" in said and "−0.5" in said
+    assert lead(small_results.codecs()) == ""
 
 
 def test_claims_from_other_weights_say_so():
