@@ -57,8 +57,9 @@ def weights_line(model: TaTok, record: dict) -> None:
 def link_tabs(demo: gr.Blocks, tabs: gr.Tabs) -> None:
     """Keep the open tab in the page's address as `tab`; the first one needs no name there.
 
-    In the browser alone; parameters of others stay. Gradio also says "selected" of the tab that a
-    page begins with, so nothing is written before the address was read.
+    In the browser alone; parameters of others stay, and Back returns to the tab before. Gradio also
+    says "selected" of the tab that a page begins with, so nothing is written before the address was
+    read.
     """
     names = [tab.id for tab in tabs.children]
     for tab in tabs.children:
@@ -67,11 +68,18 @@ def link_tabs(demo: gr.Blocks, tabs: gr.Tabs) -> None:
         write = (
             "() => { if (!document.body.dataset.tabs) return; "
             f"const url = new URL(location.href); url.searchParams.{change}; "
-            "history.replaceState(history.state, '', url.href); }"
+            "if (url.href !== location.href) history.pushState(history.state, '', url.href); }"
         )
         tab.select(None, js=write, api_visibility="private")
+    back = (
+        "window.addEventListener('popstate', () => { "
+        f"const names = {json.dumps(names)}; "
+        "const name = new URLSearchParams(location.search).get('tab') ?? names[0]; "
+        "const tab = document.querySelectorAll('[role=tablist] [role=tab]')[names.indexOf(name)]; "
+        "if (tab?.getAttribute('aria-selected') === 'false') tab.click(); }); "
+    )
     read = (
-        "() => { document.body.dataset.tabs = 'linked'; "
+        f"() => {{ document.body.dataset.tabs = 'linked'; {back}"
         "const name = new URLSearchParams(location.search).get('tab'); "
         f"const known = {json.dumps(names)}.includes(name); "
         "return { __type__: 'update', ...(known ? { selected: name } : {}) }; }"

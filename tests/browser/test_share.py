@@ -293,3 +293,27 @@ def test_the_figure_holds_the_panels(tab):
     assert blended.getpixel((2 * 24 + round(128.5 * 3.75), 2 * 42 + round(128.5 * 3.75))) == tuple(
         seen[:3]
     )
+
+
+def test_back_returns_to_picture_story_and_tab(tab):
+    first = state(tab)["example"]
+    put(tab, epsilon=0.3)  # a knob: replaces
+    put(tab, example="cat")  # a picture: a step
+    settled(tab)
+    tab.get_by_role("button", name="Edge bias on white").click()  # a story: a step
+    settled(tab)
+    tab.get_by_role("tab", name="Theory").click()  # a tab: a step
+    expect(tab.locator("#theory")).to_be_visible(timeout=SLOW)
+    tab.go_back()
+    expect(tab.locator("#front")).to_be_visible(timeout=SLOW)
+    assert state(tab)["example"] == "white" and state(tab)["estimator"] == "residual"
+    tab.go_back()
+    settled(tab)
+    assert (state(tab)["example"], state(tab)["epsilon"]) == ("cat", 0.3)
+    tab.go_back()
+    settled(tab)
+    assert (state(tab)["example"], state(tab)["epsilon"]) == (first, 0.3)
+    tab.go_forward()
+    settled(tab)
+    assert state(tab)["example"] == "cat"
+    tab.wait_for_function("() => Studio.shown?.settings.example === 'cat' && Studio.shown.pixels")

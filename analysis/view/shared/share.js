@@ -95,14 +95,33 @@ const Share = (() => {
     }, { once: true });
   }
 
+  // Another picture or a story is a step that Back undoes; knobs replace the address.
   let timer = null;
-  document.addEventListener("studio", () => {
+  let before = Studio.settings;
+  let going = false; // Back or Forward sets what the address says
+  document.addEventListener("studio", ({ detail }) => {
     if (left()) {
       home = null;
       Studio.set({ pinned: null });
     }
+    const step = before.example !== null && (detail.changed.includes("example") || detail.changed.length > 2);
+    if (step && !going && home === null) {
+      history.replaceState(history.state, "", link(before)); // a knob may have moved just before
+      history.pushState(history.state, "", link(Studio.settings));
+    }
+    before = Studio.settings;
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(history.state, "", link(home ?? Studio.settings)), REST);
+  });
+  window.addEventListener("popstate", () => {
+    const wanted = { ...DEFAULTS, ...parse(location.search) };
+    const stays = ["picture", "pinned"]; // the server names pictures, and a pin is no step
+    if (wanted.example === null) stays.push("example", ...OF_THE_PICTURE); // a picture of one's own
+    stays.forEach((name) => { delete wanted[name]; });
+    clearTimeout(timer);
+    going = true;
+    Studio.set(wanted);
+    going = false;
   });
   Studio.set(parse(location.search));
   if (Studio.settings.pinned !== null) visit();
