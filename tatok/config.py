@@ -9,8 +9,9 @@ from functools import partial
 from math import ceil, isqrt
 from typing import Literal
 
-import torch
 from torch import Tensor
+
+from tatok import checks
 
 Layout = Literal["sequence", "grid"]
 
@@ -30,7 +31,9 @@ EPSILONS = 0.02, 0.6  # lowest and highest at which tokenizer and generator are 
 
 def check_epsilon(epsilon: float | Tensor) -> None:
     """ValueError unless the information loss rate, or each of a tensor of them, is in [0, 1)."""
-    for value in torch.as_tensor(epsilon).flatten().tolist():
+    values = epsilon.flatten().tolist() if isinstance(epsilon, Tensor) else [epsilon]
+    for value in values:
+        value = checks.number(value, "epsilon")
         if not 0 <= value < 1:
             raise ValueError(f"epsilon must lie in [0, 1), not {value:g}.")
 

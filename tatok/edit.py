@@ -145,7 +145,7 @@ def encode_visible(tokenizer: TaTok, x: Tensor, hidden: Tensor, k: int | None = 
     the encoder's sequence (zeros stand in their places of `patches`), and hidden pixels of `pixels`
     are 0. The encoder was trained on whole pictures only.
     """
-    tokenizer.check_images(x)
+    tokenizer.check_shape(x)
     unseen = hidden_patches(tokenizer, hidden)
     if hidden.shape[-1] != x.shape[-1]:
         raise ValueError(f"The mask is {hidden.shape[-1]} pixels wide, the picture {x.shape[-1]}.")

@@ -46,6 +46,11 @@ class Selection:
     unit: str
     corrected: bool = False
 
+    def __repr__(self) -> str:
+        B, M = self.keep.shape
+        N = ", ".join(map(str, self.count[:4].tolist())) + (", …" if B > 4 else "")
+        return f"Selection({B}: N = {N} of M = {M}, {self.policy} by {self.estimator})"
+
 
 @dataclass(frozen=True, eq=False)
 class Correction:
@@ -121,7 +126,12 @@ def check_entropy(entropy: Tensor) -> Tensor:
 def counts(count: int | Sequence[int] | Tensor, B: int, M: int, device: torch.device) -> Tensor:
     """N of each of B images, (B,), from one number or B of them; ValueError outside 0..M."""
     N = torch.as_tensor(count, device=device)
-    if N.is_floating_point() or N.shape not in ((), (1,), (B,)) or ((N < 0) | (N > M)).any():
+    if (
+        N.dtype == torch.bool
+        or N.is_floating_point()
+        or N.shape not in ((), (1,), (B,))
+        or ((N < 0) | (N > M)).any()
+    ):
         raise ValueError(
             f"count must be one whole number in 0..{M}, or one for each of {B} images."
         )

@@ -120,6 +120,8 @@ class Codebook(nn.Module):
 
 def nearest(points: Tensor, centres: Tensor) -> Tensor:
     """Index of the nearest centre, (n, d) and (K, d) -> (n,); ties: lower index first."""
+    exact = torch.promote_types(points.dtype, torch.float32)  # half precision mistakes codes
+    points, centres = points.to(exact), centres.to(exact)
     norms = centres.square().sum(1)
     # ||z - e||^2 up to ||z||^2, which is the same for every centre; in parts that fit a CPU's cache
     parts = points.split(8192 if points.is_cuda else 256)

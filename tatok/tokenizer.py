@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from tatok import filtering
+from tatok import checks, filtering
 from tatok.config import TokenizerConfig
 from tatok.entropy import ESTIMATORS, find_estimator, patch_errors
 from tatok.filtering import Correction, Selection
@@ -25,7 +25,7 @@ from tatok.transformer import places_at
 
 def own_stream(x: Tensor) -> torch.Generator:
     """A generator that the pixels (3, S, S) seed, so that a draw does not depend on the batch."""
-    return seeded(zlib.crc32(x.cpu().numpy().tobytes()))
+    return seeded(zlib.crc32(x.float().cpu().numpy().tobytes()))
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,10 @@ class TaTok(Pretrained):
         visible (M,) bool: encode only these patches, see Encoder.forward; `edit.encode_visible` is
         the way to hide pixels.
         """
-        self.check_images(x)
-        k = self.config.k if k is None else k
-        if not 0 <= k <= self.config.k_max:
-            raise ValueError(f"k must lie in 0..{self.config.k_max}, not {k}.")
-        patches, globals_ = self.encoder(x, k, visible)
+        x = checks.pixels(x)
+        self.check_shape(x)
+        k = self.config.k if k is None else checks.whole(k, "k", 0, self.config.k_max)
+        patches, globals_ = self.encoder(x.to(self.encoder.position.dtype), k, visible)
         return Encoding(patches, globals_, x, self.config.target_psnr)
 
     def select(
@@ -210,7 +209,7 @@ class TaTok(Pretrained):
         patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
         return self.decoder(globals_, patches, keep).clamp(-1, 1)
 
-    def check_images(self, x: Tensor) -> None:
+    def check_shape(self, x: Tensor) -> None:
         """ValueError unless x is (B, 3, S, S), S one of config.sides."""
         c = self.config
         if x.ndim != 4 or x.shape[1:3] != (3, x.shape[3]) or x.shape[3] not in c.sides:
@@ -227,6 +226,8 @@ class TaTok(Pretrained):
                 f"These tokens are another model's: k = {k}, M = {M}, K = {tokens.codebook_size}, "
                 f"layout {tokens.layout}."
             )
+        checks.codes(tokens.global_codes, "global codes", c.codebook_size)
+        checks.codes(tokens.patch_codes, "patch codes", c.codebook_size)
 
     # -- what training and the estimators use ----------------------------------------------
 

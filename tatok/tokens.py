@@ -28,6 +28,11 @@ class Encoding:
     target_psnr: float  # dB, the D0 of `rate`
     decoded: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        B, M, _ = self.patches.shape
+        side, k = self.pixels.shape[-1], self.globals.shape[1]
+        return f"Encoding({B} of {side} px: M = {M}, k = {k}, {self.patches.dtype})"
+
     def rows(self, index: Tensor) -> Encoding:
         """The encoding of some images of the batch."""
         return replace(
@@ -67,6 +72,11 @@ class Tokens:
     codebook_size: int
     places: str = "sent"
 
+    def __repr__(self) -> str:
+        B, k = self.global_codes.shape
+        M, N = self.patch_codes.shape[1], self.count.tolist()
+        return f"Tokens({B}: k = {k}, N = {_few(N)} of M = {M}, bits {_few(self.bits().tolist())})"
+
     @property
     def keep(self) -> Tensor:
         """(B, M) bool."""
@@ -93,6 +103,11 @@ class Tokens:
 
     def _place_bits(self, M: int, N: int) -> int:
         return place_bits(M, N) if self.layout == "grid" and self.places == "sent" else 0
+
+
+def _few(values: list) -> str:
+    """The first of the values, as text."""
+    return ", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else "")
 
 
 def code_bits(codebook_size: int) -> int:

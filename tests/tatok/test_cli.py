@@ -160,7 +160,7 @@ def test_mistakes_in_generate_are_one_sentence(both, capsys, monkeypatch, argume
     [
         (["reconstruct", "nowhere.png"], "There is no file named nowhere.png."),
         (["reconstruct", "photo.png", "--epsilon", "1"], "epsilon must lie in [0, 1)"),
-        (["reconstruct", "photo.png", "-k", "9"], "k must lie in 0..6"),
+        (["reconstruct", "photo.png", "-k", "9"], "k must be a whole number in 0..6"),
         (["reconstruct", "photo.png", "--count", "99"], "count must be one whole number in 0..16"),
         (["decode", "photo.png", "-o", "x.png"], "This is not a .tatok file."),
         (["decode", "nowhere.tatok", "-o", "x.png"], "nowhere.tatok"),
