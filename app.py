@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 from pathlib import Path
 
 import gradio as gr
@@ -18,7 +20,7 @@ from analysis.view.theory import tab as theory
 from analysis.view.tokenize import endpoint
 from analysis.view.tokenize import tab as tokenize
 from analysis.view.tokenize.picker import example_files
-from tatok import TaTok
+from tatok import BadCheckpoint, TaTok
 
 ASSETS = Path(__file__).parent / "assets"
 LAUNCH = {
@@ -70,12 +72,50 @@ def build(
     return demo.queue(max_size=64), studio.head(model.config, [path.stem for path in pictures])
 
 
-if __name__ == "__main__":
-    weights = os.environ.get("TATOK_WEIGHTS")
-    demo, head = build(
-        weights or ASSETS / "anygrid",
-        weights or ASSETS / "demo",
-        ASSETS / "examples",
-        Path(os.environ.get("TATOK_RESULTS", FOLDER)),
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line; an unknown flag ends it."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        description="TaTok Studio: the page, with the weights that ship or with others.",
+        epilog="Where a flag is not given, the environment is asked: TATOK_WEIGHTS, TATOK_RESULTS, "
+        "GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (else the first free one from 7860), GRADIO_SHARE, "
+        "GRADIO_ROOT_PATH; GRADIO_TEMP_DIR is where uploads lie until they are an hour old.",
     )
-    demo.launch(**LAUNCH, head=head)
+    weights = os.environ.get("TATOK_WEIGHTS")
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER_OR_HUB_ID",
+        default=weights,
+        help="weights of a tokenizer, with its generator if it has one (safetensors)",
+    )
+    results = Path(os.environ.get("TATOK_RESULTS", FOLDER))
+    parser.add_argument("--results", type=Path, default=results, help="folder of result files")
+    parser.add_argument("--host", help="name or address to serve at; 0.0.0.0: for every machine")
+    parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT")
+    parser.add_argument("--share", action="store_true", default=None, help="a public link")
+    parser.add_argument("--root-path", metavar="PATH", help="the page's path behind a proxy")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve the page; what a user can cause ends in one sentence."""
+    args = arguments(argv)
+    pair = args.model or ASSETS / "demo"
+    try:
+        demo, head = build(
+            args.model or ASSETS / "anygrid", pair, ASSETS / "examples", args.results
+        )
+        demo.launch(
+            **LAUNCH,
+            head=head,
+            server_name=args.host,
+            server_port=args.port,
+            share=args.share,
+            root_path=args.root_path,
+        )
+    except (BadCheckpoint, OSError) as error:  # OSError: the port is taken, the host is not here
+        sys.exit(str(error).splitlines()[0])
+
+
+if __name__ == "__main__":
+    main()
