@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -91,11 +92,16 @@ class Experiment:
 
 
 def shown(estimate: Estimate, digits: int) -> str:
-    """The number and its interval, as text."""
+    """The number and its interval, as text with real minus signs."""
     text = f"{estimate.value:.{digits}f}"
-    if estimate.low is None:
-        return text
-    return f"{text} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
+    if estimate.low is not None:
+        text += f" ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+    return minus(text)
+
+
+def minus(text: str) -> str:
+    """The text with a minus sign, not a hyphen, before every number below 0."""
+    return re.sub(r"(?<![\w)])-(?=[\d.])", "−", text)
 
 
 def path_of(name: str, folder: Path = FOLDER) -> Path:

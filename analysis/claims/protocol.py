@@ -13,7 +13,7 @@ from typing import Literal
 
 from analysis.base.provenance import Provenance
 from analysis.base.recipes import COMMANDS
-from analysis.base.results import BadResult, Experiment, load, path_of, write
+from analysis.base.results import BadResult, Experiment, load, minus, path_of, write
 from analysis.bias.cure import Cure
 from analysis.bias.placement import Bias
 from analysis.bias.probe import Probes
@@ -148,11 +148,11 @@ def _row(claim: Claim, measured: Measured) -> Row:
         claim.id,
         claim.where,
         claim.text,
-        claim.paper,
-        found.ours,
-        found.interval,
+        minus(claim.paper),
+        minus(found.ours),
+        minus(found.interval),
         found.verdict,
-        found.because,
+        minus(found.because),
         claim.rule,
     )
 

@@ -69,4 +69,6 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path):
 
 def test_shown():
     assert results.shown(Estimate(1.234), 2) == "1.23"
-    assert results.shown(Estimate(1.234, 1.0, 1.5), 1) == "1.2 (1.0–1.5)"
+    assert results.shown(Estimate(1.234, 1.0, 1.5), 1) == "1.2 (1.0 to 1.5)"
+    assert results.shown(Estimate(-1.234, -5.2, 0.5), 1) == "−1.2 (−5.2 to 0.5)"
+    assert results.minus("2026-11-27, a-1, (-3) -.5") == "2026-11-27, a-1, (−3) −.5"

@@ -7,7 +7,7 @@ import pytest
 from analysis.base import results
 from analysis.base.provenance import Data, Provenance
 from analysis.base.recipes import COMMANDS
-from analysis.base.results import BadResult, Estimate, Experiment, Point, Series
+from analysis.base.results import BadResult, Estimate, Experiment, Point, Series, minus
 from analysis.base.runner import Setting
 from analysis.base.seconds import Seconds
 from analysis.base.stats import jackknife
@@ -268,7 +268,7 @@ def test_the_verdict_follows_the_rule(tmp_path, id, result, verdict):
     (row,) = judge([BY_ID[id]], tmp_path).rows
     assert row.verdict == verdict, row
     assert row.because if verdict == UNTESTABLE else row.ours
-    assert (row.id, row.rule, row.paper) == (id, BY_ID[id].rule, BY_ID[id].paper)
+    assert (row.id, row.rule, row.paper) == (id, BY_ID[id].rule, minus(BY_ID[id].paper))
 
 
 def test_every_verdict_of_every_rule_is_tried():
@@ -286,7 +286,7 @@ def test_global_tokens_may_help_in_one_setting_only(tmp_path):
     good, bad = fig3((3, 2, 1)), fig3((3, 2, 1), psnr=(21.0, 20.0))
     save(dataclasses.replace(good, series=(good.series[0], bad.series[1])), tmp_path)
     (row,) = judge([BY_ID["globals-loss"]], tmp_path).rows
-    assert row.verdict == PART and row.ours == "1.00 dB" and "-1.00 dB" in row.because
+    assert row.verdict == PART and row.ours == "1.00 dB" and "−1.00 dB" in row.because
 
 
 def test_psnr_stands_beside_the_rfd_where_the_two_may_disagree(tmp_path):
@@ -298,7 +298,7 @@ def test_psnr_stands_beside_the_rfd_where_the_two_may_disagree(tmp_path):
     series = (Series("end", tuple(worse)), *made.series[1:])
     save(dataclasses.replace(made, series=series), tmp_path)
     (row,) = judge([BY_ID["redundant-half"]], tmp_path).rows
-    assert row.verdict == HOLDS and row.because.startswith("end +5.0 %, PSNR -6.5 dB; start")
+    assert row.verdict == HOLDS and row.because.startswith("end +5.0 %, PSNR −6.5 dB; start")
     assert row.because.endswith("; rFD")  # the label names the extractor
 
 
@@ -349,9 +349,12 @@ def test_numbers_of_the_table(tmp_path):
     save(fig3((217, estimate(151, 0.4), 148)), tmp_path)
     save(epsilon(103.0), tmp_path)
     rows = {row.id: row for row in judge(CLAIMS, tmp_path).rows}
-    assert rows["globals-rfd"].ours == "-30.4 %" == rows["globals-rfd"].paper
+    assert rows["globals-rfd"].ours == "−30.4 %" == rows["globals-rfd"].paper
     assert rows["plateau"].ours == "95.7 %" and rows["plateau"].paper.startswith("95.7 %")
-    low, high = (float(part.split()[0]) for part in rows["globals-rfd"].interval.split(" to "))
+    low, high = (
+        float(part.split()[0].replace("−", "-"))
+        for part in rows["globals-rfd"].interval.split(" to ")
+    )
     assert -31.5 < low < -30.4 < high < -29.3
     assert rows["few-tokens"].ours == "14.1 %"  # 16 + 20 of 256
     assert rows["few-tokens"].because == "DTF, rate; 36.0 of 256"

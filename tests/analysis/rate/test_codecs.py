@@ -132,7 +132,7 @@ def test_a_comparison_in_words():
     # TaTok at 400 bytes lies between 18 dB at 200 and 21 dB at 500; 16384 pixels
     assert told.startswith("TaTok and JPEG, PSNR, from 0.029 bits per pixel (60 bytes): only TaTok")
     assert "only TaTok to 0.2 (400 bytes); TaTok wins to" in told
-    assert "by up to 5.00 (4.68–5.32) dB at 0.2; neither surely wins to" in told
+    assert "by up to 5.00 (4.68 to 5.32) dB at 0.2; neither surely wins to" in told
     assert "JPEG wins beyond, by up to 3.00 (" in told and told.endswith(") dB at 0.44.")
     found = {(c.size, c.measure): c for c in result.comparisons}
     assert found["payload", "PSNR"].stretches[1].low == pytest.approx(400 - 28)

@@ -381,7 +381,7 @@ def test_a_chart_stands_on_its_numbers():
         lab_results.Dot("b", Estimate(0.75), 0.25),
     ]
     html = lab_results.dots("t", rows, 2)
-    assert 'aria-label="a: 0.50 (0.00–1.00), chance 0.25"' in html
+    assert 'aria-label="a: 0.50 (0.00 to 1.00), chance 0.25"' in html
     assert "left:0.00%;width:100.00%" in html and "left:75.00%" in html
     assert html.count("interval") == 1
 
@@ -410,7 +410,7 @@ def test_what_the_cure_cost_is_told_with_the_weights_it_was_measured_on(results,
                 "estimator": "rate",
                 "rule": "divide",
                 "count": 4,
-                "gain": "1.00 (0.50–1.50)",
+                "gain": "1.00 (0.50 to 1.50)",
                 "fd_change": "2.0",
             }
         ],
