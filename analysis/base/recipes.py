@@ -23,6 +23,7 @@ COMMANDS = {
     "decompose": _measured("decompose", _PAIR),
     "probe": _measured("probe", _PAIR + _TRAIN),
     "generation": _measured("generation", " --temperature 0.5 0.65"),
+    "coherence": _measured("coherence"),
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",
 }

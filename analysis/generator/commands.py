@@ -1,4 +1,4 @@
-"""python -m analysis generation | speed."""
+"""python -m analysis generation | coherence | speed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.base import cli, results
 from analysis.base.evaluate import BadData
 from analysis.base.extractors import IMAGENETTE, Lite0
 from analysis.base.provenance import Data, provenance
-from analysis.generator import quality, speed
+from analysis.generator import coherence, quality, speed
 from tatok.config import EPSILON, GENERATOR_SIZES
 from tatok.generator import MaskGIT
 from tatok.pretrained import best_device
@@ -50,6 +50,28 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     cli.finish(args, result, quality.markdown(result), origin)
 
 
+def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Patches drawn for real global tokens, at their own places."""
+    results.check_writable(args.out)
+    tokenizer = TaTok.from_pretrained(args.weights)
+    generator = MaskGIT.from_pretrained(args.weights)
+    try:
+        generator.check_tokenizer(tokenizer)
+        options = SamplingOptions(
+            steps=args.steps, guidance=args.guidance, epsilon=args.epsilon, seed=args.seed
+        )
+    except ValueError as error:
+        raise BadData(str(error)) from error
+    record = MaskGIT.training_record(args.weights)
+    folders = quality.class_folders(generator, record)
+    files = quality.held_out(args.data, folders, args.n)
+    extractor = Lite0().to(memory_format=torch.channels_last)
+    data = Data("*/val", quality.sha256_of(files), len(files))
+    origin = provenance(generator, record, data, args.seed, extractor.name, argv)
+    made = coherence.measure(tokenizer, generator, extractor, files, options, origin)
+    cli.finish(args, made, coherence.markdown(made), origin)
+
+
 def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Count and time the generator at the paper's lengths."""
     if args.batch < 1:
@@ -61,7 +83,7 @@ def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
 
 
 def add(verbs) -> None:
-    """`generation` and `speed`."""
+    """`generation`, `coherence` and `speed`."""
     drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
     cli.weights(drawn)
     drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
@@ -83,6 +105,14 @@ def add(verbs) -> None:
     cli.epsilon(drawn, EPSILON)
     drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
     drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
+
+    one = cli.verb(verbs, "coherence", run_coherence, "patches drawn for real global tokens")
+    cli.weights(one)
+    one.add_argument("--data", type=Path, required=True, help="folder with */val")
+    one.add_argument("--n", type=int, default=200, help="pictures, as many of each class")
+    one.add_argument("--steps", type=int, default=8)
+    one.add_argument("--guidance", type=float, default=1.0, help="1: none")
+    cli.epsilon(one, EPSILON)
 
     made = cli.verb(verbs, "speed", run_speed, "cost of a picture by the number of its tokens")
     made.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))

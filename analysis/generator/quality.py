@@ -91,8 +91,7 @@ class Pictures:
     @property
     def sha256(self) -> str:
         """Of the names, the training pictures' and the others', without the folder above."""
-        parts = ["/".join(file.path.parts[-4:]) for file in self.training + self.held_out]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return sha256_of(self.training + self.held_out)
 
 
 def find_pictures(root: Path, folders: Sequence[str], n: int, limit: int | None) -> Pictures:
@@ -102,22 +101,38 @@ def find_pictures(root: Path, folders: Sequence[str], n: int, limit: int | None)
     """
     if n < 2 or (limit is not None and limit < 4):
         raise BadData("At least two generated and four training pictures are compared.")
-    files = {}
-    for part in ("train", "val"):
-        found = list_images(sorted(path for path in root.glob(f"*/{part}") if path.is_dir()))
-        files[part] = [file for file in found if file.label in folders]
-        for folder in folders:
-            if not any(file.label == folder for file in files[part]):
-                raise BadData(f"There are no pictures of the class {folder} in {root}/*/{part}.")
-    held_out: list[ImageFile | None] = [None] * n
+    training = _of_classes(root, "train", folders)
+    training = training if limit is None else spread(training, limit)
+    return Pictures(tuple(training), held_out(root, folders, n))
+
+
+def held_out(root: Path, folders: Sequence[str], n: int) -> tuple[ImageFile, ...]:
+    """n files in root/*/val, the i-th of class i mod C; BadData if some lack."""
+    files = _of_classes(root, "val", folders)
+    found: list[ImageFile | None] = [None] * n
     for place, folder in enumerate(folders):
-        own = [file for file in files["val"] if file.label == folder]
-        share = len(held_out[place :: len(folders)])
+        own = [file for file in files if file.label == folder]
+        share = len(found[place :: len(folders)])
         if share > len(own):
             raise BadData(f"--n {n} takes {share} held-out pictures of {folder}, of {len(own)}.")
-        held_out[place :: len(folders)] = spread(own, share)
-    training = files["train"] if limit is None else spread(files["train"], limit)
-    return Pictures(tuple(training), tuple(held_out))
+        found[place :: len(folders)] = spread(own, share)
+    return tuple(found)
+
+
+def _of_classes(root: Path, part: str, folders: Sequence[str]) -> list[ImageFile]:
+    """The files in root/*/part of the classes' folders; BadData for a class without any."""
+    found = list_images(sorted(path for path in root.glob(f"*/{part}") if path.is_dir()))
+    files = [file for file in found if file.label in folders]
+    for folder in folders:
+        if not any(file.label == folder for file in files):
+            raise BadData(f"There are no pictures of the class {folder} in {root}/*/{part}.")
+    return files
+
+
+def sha256_of(files: Sequence[ImageFile]) -> str:
+    """Of the files' names, without the folder above."""
+    parts = ["/".join(file.path.parts[-4:]) for file in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def training_features(

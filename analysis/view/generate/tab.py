@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from analysis.base.results import BadResult, load, path_of
+from analysis.generator.coherence import Coherence
 from analysis.generator.quality import Generation
 from analysis.view.generate import endpoint, text
 from analysis.view.generate.knobs import Knobs, class_knob, knobs, switch_idle, values
@@ -212,7 +213,17 @@ def _quality(generator: MaskGIT, results: Path) -> str:
         return text.unmeasured(
             f"generation.json is of other generator weights, {result.provenance.weights}."
         )
-    return text.quality(result)
+    return text.quality(result) + _coherence(generator, results)
+
+
+def _coherence(generator: MaskGIT, results: Path) -> str:
+    """What was measured of drawn patches, as HTML; nothing where it is of other weights."""
+    try:
+        result = load(Coherence, path_of("coherence", results))
+    except BadResult:
+        return ""
+    same = result.provenance.weights == generator.fingerprint
+    return text.coherence(result) if same else ""
 
 
 def _example(engine: Engine, path: list[Path]) -> list:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from analysis.base.recipes import COMMANDS
+from analysis.generator.coherence import Coherence, sentence
 from analysis.generator.quality import Generation
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, KEEP_GLOBALS, KEEP_PATCHES
 from tatok import MaskGIT, TokenizerConfig
@@ -106,6 +107,11 @@ def unmeasured(reason: str) -> str:
         f"<p>{escape(reason)} How good the pictures of these weights are is not known; "
         f"<code>{escape(COMMANDS['generation'])}</code> measures it.</p>"
     )
+
+
+def coherence(result: Coherence) -> str:
+    """How drawn patches go on where their neighbours end, as HTML."""
+    return f"<p>{escape(sentence(result))} {escape(result.provenance.line())}.</p>"
 
 
 def quality(result: Generation) -> str:
