@@ -89,9 +89,7 @@ def test_the_sentence_says_cost_or_gain():
 def test_the_command_writes_what_it_prints(models, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(commands, "Lite0", Maps)
     models[0].save_pretrained(tmp_path / "weights")
-    loaded = random_generator(
-        type(tokenizer).from_pretrained(tmp_path / "weights"), classes=("a", "b")
-    )
+    loaded = random_generator(TaTok.from_pretrained(tmp_path / "weights"), classes=("a", "b"))
     loaded.save_pretrained(tmp_path / "weights", extra={"folders": ("a", "b")})
     for folder in ("a", "b"):
         target = tmp_path / "data" / "set" / "val" / folder
