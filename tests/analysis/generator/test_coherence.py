@@ -12,6 +12,7 @@ import analysis.__main__ as command_line
 from analysis.base.results import Estimate, load
 from analysis.generator import coherence, commands
 from analysis.generator.coherence import ALONE, DRAWN, RANDOM, TRUE, WAYS, Coherence, Way
+from tatok import TaTok
 from tatok.images import to_pil
 from tatok.lite import LiteOutput
 from tatok.sampling import SamplingOptions
