@@ -69,5 +69,5 @@ def test_examples_are_what_lies_in_the_folder(tmp_path):
     Path(tmp_path / "LICENSES.md").write_text("text")
     files = example_files(tmp_path)
     assert [path.name for path in files] == ["a.webp", "b.png", "c <x>.png"]
-    template = picker(files, "").html_template
+    template = picker(files).html_template
     assert template.count("<button") == 3 and "<x>" not in template
