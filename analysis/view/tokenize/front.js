@@ -8,17 +8,18 @@ const wipe = find(".wipe");
 const LABELS = { kept: "The kept patches; dropped ones are dimmed", entropy: "Entropy of each patch: bright where the global tokens tell least", error: "Absolute error of what was decoded" };
 const SAME = ["picture", "box", "side", "k", "epsilon", "estimator", "target_psnr", "forced_in", "forced_out"];
 let over = "kept"; // what the left square shows
-let other = null; // {settings, psnr} of the last pixels that another policy made
+let last = null; // {settings, psnr} of the pixels on screen
+let other = null; // the same of the last that another policy made
 
 // --- drawing -------------------------------------------------------------------------------------
 
-const paint = (name, words) => Panels.paint(find(`[data-front="${name}"]`), words);
+const painted = {}; // by canvas, the words on it: what has not changed is not painted again
 const grouped = (value) => value.toLocaleString("en-US");
 
-function left({ map, keep, pixels }) {
-  if (over === "entropy") return Panels.entropy(map.entropy, map.low, map.high);
-  if (over === "error") return pixels ? Panels.error(map.rgb, pixels.rgb) : null;
-  return Panels.kept(map.words, map.patch, keep);
+function paint(name, words) {
+  if (!words || painted[name] === words) return;
+  painted[name] = words;
+  Panels.paint(find(`[data-front="${name}"]`), words);
 }
 
 function sentence({ settings, map, kept, bits, pixels }) {
@@ -47,10 +48,9 @@ function draw() {
   front.classList.toggle("waiting", !shown?.pixels);
   if (!shown?.keep) return;
   front.classList.remove("empty");
-  const words = left(shown);
-  if (words !== null) paint("left", words);
-  paint("picture", shown.map.words);
-  if (shown.pixels) paint("image", Panels.picture(shown.pixels.rgb));
+  paint("left", shown.layers[over]);
+  paint("picture", shown.layers.picture);
+  paint("image", shown.layers.image);
   find('[data-text="sentence"]').textContent = sentence(shown);
 }
 
@@ -61,7 +61,6 @@ function remember() {
   last = { settings, psnr: pixels.psnr };
   draw();
 }
-let last = null;
 
 // --- wiring --------------------------------------------------------------------------------------
 

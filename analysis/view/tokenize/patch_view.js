@@ -1,11 +1,12 @@
 // The patch view. `map` and `reply` are what the server last sent: the entropies of a picture, and
 // pixels for one setting. Whatever follows from the map (selection, curve, bits) is computed here.
 //
-// Studio.shown = { settings, map, found, keep, kept, tokens, bits, pixels }:
+// Studio.shown = { settings, map, found, keep, kept, tokens, bits, pixels, layers }:
 //   map      size, grid, stride, M, entropy[M], codes[M], minimum (T), unit, error, layout, codebook_size,
 //            rgb, ranked {order, cumulative, total}, rank[M], patch (of each pixel)
 //   found    {tau, count, binding, keep} of DTF; keep, kept, tokens, bits {codes, count, places,
 //            total}, loss of the policy with what is forced; pixels {rgb, psnr, ssim} or null
+//   layers   by name, the words that its panels show; of image and error the last that came
 const { Selection, Panels, Colour, Curve, Format, courier } = Studio;
 const MAP_KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr"];
 const PIXEL_KEYS = [...MAP_KEYS, "epsilon", "policy", "forced_in", "forced_out"];
@@ -96,7 +97,7 @@ function draw() {
   if (keep && told && keep.some((mine, i) => mine !== told[i])) {
     console.error("The browser and the server disagree about the kept patches.");
   }
-  Studio.shown = mapFits() ? { settings, map, ...outcome, pixels: fits ? reply : null } : null;
+  Studio.shown = mapFits() ? { settings, map, ...outcome, pixels: fits ? reply : null, layers } : null;
   figure.classList.toggle("waiting", !fits);
   figure.classList.toggle("outdated", !mapFits() || keep === null);
   if (keep !== null) lay("kept", Panels.kept(map.words, map.patch, keep));
