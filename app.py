@@ -57,7 +57,7 @@ def build(
             with gr.Tab("Tokenize", id="tokenize"):
                 stage = tokenize.build(engine, pictures)
             with gr.Tab("Generate", id="generate"):
-                drawn = generate.build(engine, pair, pictures, results)
+                drawn = generate.build(demo, engine, pair, pictures, results)
             with gr.Tab("Bias", id="bias"):
                 bias_tab.build(engine, pictures, results)
             with gr.Tab("Curves", id="curves") as tab:

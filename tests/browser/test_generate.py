@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import re
 import shutil
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -265,6 +267,67 @@ def test_variation_and_interpolation(tab):
         ]
     assert list(steps.values()) == [[{False}, {True}], [{True}, {False}], [{False}, {True}]]
     assert tab.locator(VIEW + ".name small").all_inner_texts() == ["t = 0.00", "t = 1.00"]
+
+
+def test_what_was_given_stands_beside_and_an_old_drawing_is_dimmed(tab):
+    drawing, origins = tab.locator(VIEW + ".drawing"), tab.locator(VIEW + ".origins img")
+    generate(tab)
+    expect(origins).to_have_count(0)
+    expect(drawing).not_to_have_class(re.compile("stale"))
+    choose_mode(tab, "a painted picture")
+    expect(drawing).to_have_class(re.compile("stale"))
+    expect(status(tab)).to_contain_text("before the mode was changed")
+    generate(tab)
+    expect(drawing).not_to_have_class(re.compile("stale"))
+    expect(origins).to_have_count(2)  # the picture, and what is painted over it
+    source = tab.locator("#source-a img").get_attribute("src")
+    assert origins.first.get_attribute("src") == source
+    choose_mode(tab, "between two pictures")
+    generate(tab)
+    expect(origins).to_have_count(2)
+    sources = [tab.locator(f"#source-{name} img").get_attribute("src") for name in "ab"]
+    assert [origins.nth(i).get_attribute("src") for i in (0, 1)] == sources
+
+
+def parameters(page) -> dict:
+    page.wait_for_timeout(900)  # the address waits for a pause
+    return dict(parse_qsl(urlsplit(page.url).query, keep_blank_values=True))
+
+
+def test_a_reload_loses_nothing(open_page):
+    page = open_page("/?tab=generate&g.mode=between&g.b=cat&g.steps=1e9&g.top_p=x&g.a=%3Cb%3E")
+    page.set_default_timeout(SLOW)
+    page.locator("#source-b .source:not([hidden])").wait_for()
+    expect(page.locator("#source-b .note")).to_contain_text("cat", timeout=SLOW)
+    expect(page.locator("#source-a .note")).to_contain_text("astronaut")
+    expect(page.locator("#generate-steps input").first).to_have_value("8")
+    set_slider(page, "generate-steps", 5)
+    page.locator("#generate-seed input").fill("77")
+    page.locator("#generate-length").get_by_text("fixed N").click()
+    page.locator("#generate-class input").click()
+    page.get_by_role("option", name="cat").click()
+    wanted = {"tab": "generate", "x": "astronaut", "g.mode": "between"}
+    wanted |= {"g.b": "cat", "g.a": "astronaut"}
+    wanted |= {"g.steps": "5", "g.seed": "77", "g.length": "count", "g.label": "cat"}
+    assert parameters(page) == wanted
+    page.reload()
+    expect(page.locator("#generate-seed input")).to_have_value("77", timeout=SLOW)
+    expect(page.locator("#source-b .note")).to_contain_text("cat")
+    expect(page.locator("#generate-steps input").first).to_have_value("5")
+    expect(page.locator("#generate-class input")).to_have_value("cat")
+    expect(page.locator("#generate-count")).to_be_visible()
+    assert parameters(page) == wanted
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_generate_is_in_reach_from_every_knob(open_page, size):
+    tab = opened(open_page("/", viewport={"width": size[0], "height": size[1]}))
+    for name in ("mode", "temperature", "seed"):
+        tab.locator(f"#generate-{name}").scroll_into_view_if_needed()
+        expect(tab.locator("#generate-go")).to_be_in_viewport(ratio=1)
+    field = tab.locator("#generate-temperature input").first.bounding_box()
+    label = tab.locator("#generate-temperature").get_by_text("Temperature").bounding_box()
+    assert label["x"] + label["width"] <= field["x"] and field["width"] >= 50
 
 
 def test_what_changes_nothing_is_off_and_says_why(tab):

@@ -36,9 +36,14 @@ class Knobs:
     top_p: gr.Slider
 
     @property
+    def names(self) -> list[str]:
+        """Their names, in the order of `values`; `label` is the first."""
+        return [field.name for field in fields(self)]
+
+    @property
     def components(self) -> list:
-        """All of them, in the order of `values`."""
-        return [getattr(self, field.name) for field in fields(self)]
+        """All of them, in the order of `names`."""
+        return [getattr(self, name) for name in self.names]
 
 
 def values(raw: tuple) -> dict:

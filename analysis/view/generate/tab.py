@@ -12,7 +12,7 @@ from gradio.components import Component
 from analysis.base.results import BadResult, load, path_of
 from analysis.generator.coherence import Coherence
 from analysis.generator.quality import Generation
-from analysis.view.generate import endpoint, text
+from analysis.view.generate import address, endpoint, text
 from analysis.view.generate.knobs import Knobs, class_knob, knobs, switch_idle, values
 from analysis.view.generate.painter import Painter, Sources
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, MODES, Drawing, parse_hidden
@@ -35,10 +35,11 @@ STARTS = ("astronaut", "coffee")  # the examples that a mode begins with, two ph
 
 
 def build(
-    engine: Engine, weights: str | Path, examples: list[Path], results: Path
+    page: gr.Blocks, engine: Engine, weights: str | Path, examples: list[Path], results: Path
 ) -> gr.HTML | None:
     """Lay out the tab and its endpoint inside the current Blocks, and wire them.
 
+    page: whose address says what is drawn.
     weights: where the generator is, with its tokenizer unless that is the engine's. results:
     folder of the result files, for the numbers that were measured on these weights. Returns the
     view, for `sends`; None where there is no generator, which the tab then says.
@@ -58,12 +59,12 @@ def build(
         return None
     told = text.weights(generator, MaskGIT.training_record(weights), engine.model.config)
     about = text.folded(generator, told + _quality(painter.generator, results))
-    view = _tab(painter, examples, about)
+    view = _tab(page, painter, examples, about)
     endpoint.build(painter, DRAW)
     return view
 
 
-def _tab(painter: Painter, examples: list[Path], about: str) -> gr.HTML:
+def _tab(page: gr.Blocks, painter: Painter, examples: list[Path], about: str) -> gr.HTML:
     config = painter.generator.config
     with gr.Row(elem_classes="generate"):
         with gr.Column(elem_classes="generate-left", min_width=0):
@@ -80,6 +81,7 @@ def _tab(painter: Painter, examples: list[Path], about: str) -> gr.HTML:
                 with gr.Column(visible=False) as with_b:
                     b = picture(painter.engine, examples, "Second picture", "source-b")
                 label = class_knob(config)
+            with _part("go"):
                 buttons = _buttons()
             with _part("knobs"):
                 every = knobs(config, label)
@@ -90,14 +92,32 @@ def _tab(painter: Painter, examples: list[Path], about: str) -> gr.HTML:
             with _part("text"):
                 gr.HTML(about, **_text("weights"))
                 gr.HTML(text.LESSON, **_text("generate-lesson"))
-    mode.change(
-        _chooser(painter, examples),
-        [mode, a.session, b.session],
-        [hint, label, with_a, with_b, *_outputs(a), *_outputs(b)],
-        preprocess=False,
-        **READ,
-        **QUIET,
-    )
+    lay = _layer(painter, examples)
+    laid = [hint, label, with_a, with_b, *_outputs(a), *_outputs(b)]
+
+    def choose(mode: object, session_a: Accepted | None, session_b: Accepted | None) -> list:
+        mode = mode if mode in MODES else CLASS
+        missing = [session is None for session in (session_a, session_b)]
+        return lay(
+            mode, [name if lacks else None for name, lacks in zip(STARTS, missing, strict=True)]
+        )
+
+    def restore(request: gr.Request) -> list:
+        given = address.read(request.query_params, config, examples)
+        mode = given.get("mode", CLASS)
+        updates = lay(
+            mode, [given.get(name, start) for name, start in zip("ab", STARTS, strict=True)]
+        )
+        if "label" in given:
+            updates[1] = given["label"]
+        others = [gr.update(value=given[n]) if n in given else gr.skip() for n in every.names[1:]]
+        return [mode, *updates, *others]
+
+    mode.input(choose, [mode, a.session, b.session], laid, preprocess=False, **READ, **QUIET)
+    mode.input(None, js=_event("stale"), **QUIET)
+    read = page.load(restore, None, [mode, *laid, *every.components[1:]], **QUIET)
+    read.then(None, js=address.READ_ONCE, **QUIET)
+    address.keep(mode, [a.example, b.example], every, config)
     _wire(painter, [a.session, b.session, a.view, mode], every, view, buttons)
     return view
 
@@ -175,32 +195,37 @@ def _tell(what: str, can_begin: bool, can_stop: bool) -> str:
     """JavaScript that tells the view what happens to a drawing, and sets the three buttons."""
     free, stoppable = str(can_begin).lower(), str(can_stop).lower()
     return (
-        f"() => {{ document.dispatchEvent(new CustomEvent('{CHANNEL}', {{detail: '{what}'}}));"
+        f"() => {{ ({_event(what)})();"
         f" const set = (interactive) => ({{__type__: 'update', interactive}});"
         f" return [set({free}), set({free}), set({stoppable})]; }}"
     )
 
 
-def _chooser(painter: Painter, examples: list[Path]):
-    """The listener that shows what a mode needs, and gives it example pictures at first."""
+def _event(what: str) -> str:
+    """JavaScript that tells the view what happens to a drawing."""
+    return f"() => document.dispatchEvent(new CustomEvent('{CHANNEL}', {{detail: '{what}'}}))"
 
+
+def _layer(painter: Painter, examples: list[Path]):
+    """What lays out a mode: its hint and class, and the two pictures as far as it needs them.
+
+    It gets the names of example pictures to begin with; None where there is a picture already.
+    """
     engine, config = painter.engine, painter.generator.config
-    starts = [[path for path in examples if path.stem == name] for name in STARTS]
+    paths = {path.stem: [path] for path in examples}
 
-    def choose(mode: object, session_a: Accepted | None, session_b: Accepted | None):
-        if mode not in MODES:
-            mode = CLASS
+    def lay(mode: str, starts: list[str | None]) -> list:
         wants = (mode != CLASS, mode == BETWEEN)
         first, second = (
-            _example(engine, start if wanted and session is None else [])
-            for wanted, session, start in zip(wants, (session_a, session_b), starts, strict=True)
+            _example(engine, paths.get(start, []) if wanted else [])
+            for wanted, start in zip(wants, starts, strict=True)
         )
         first[1]["paint"] = mode == INPAINT
         visible = (gr.update(visible=wanted) for wanted in wants)
-        label = config.classes[0] if mode == CLASS else ""  # a picture brings none of its own
-        return text.mode_hint(mode), label, *visible, *first, *second
+        label = address.start_label(mode, config)
+        return [text.mode_hint(mode), label, *visible, *first, *second]
 
-    return choose
+    return lay
 
 
 def _quality(generator: MaskGIT, results: Path) -> str:

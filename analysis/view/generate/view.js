@@ -12,6 +12,9 @@ let playing = null;
 const fresh = new Set(); // pictures with a frame that is not drawn yet
 let waiting = false; // for the first frame of a new drawing
 let by = "confidence";
+let stale = false; // the mode was changed after this drawing began
+let offered = {}; // the pictures beside the knobs when Generate was pressed, by id
+const STARTS_FROM = { class: [], between: ["source-a", "source-b"] }; // any other mode: the first
 
 const find = (selector) => element.querySelector(selector);
 const text = (name, value) => { find(`[data-text="${name}"]`).textContent = value; };
@@ -53,11 +56,41 @@ function begin(frame) {
   [following, chosen, pointed] = [true, 0, null];
   find(".drawing").classList.remove("empty");
   find(".drawing").style.setProperty("--grid", SHAPE.grid);
+  stale = false;
+  find(".drawing").classList.remove("stale");
+  const from = STARTS_FROM[run.settings.from] ?? ["source-a"];
+  find(".origins").replaceChildren(...from.filter((id) => offered[id]).map((id) => origin(offered[id])));
   find(".cards").replaceChildren();
   find(".cards").style.setProperty("--columns", Math.min(run.settings.pictures, 4));
   find(".cards").classList.toggle("few", run.settings.pictures < 3);
   slider.max = steps();
   legend();
+}
+
+// A picture beside the knobs as it stands there: { name, image, cover }, cover: what is painted over.
+function offer(id) {
+  const source = document.getElementById(id)?.querySelector(".source:not([hidden])");
+  if (!source) return null;
+  const image = source.querySelector("img");
+  const cover = source.classList.contains("paint") ? source.querySelector("canvas").toDataURL() : null;
+  return { name: image.alt, image: image.src, cover };
+}
+
+function origin({ name, image, cover }) {
+  const figure = document.createElement("figure");
+  figure.innerHTML = '<figcaption>Given</figcaption><div class="square"><img></div>';
+  const picture = figure.querySelector("img");
+  [picture.src, picture.alt, figure.title] = [image, `Given: ${name}`, name];
+  if (cover !== null) figure.querySelector(".square").insertAdjacentHTML("beforeend", `<img class="cover" alt="" src="${cover}">`);
+  return figure;
+}
+
+// After a change of the mode: what is on screen is not what Generate would draw.
+function age() {
+  stale = true;
+  if (run === null || run.live || waiting) return;
+  find(".drawing").classList.add("stale");
+  say("Drawn before the mode was changed; press Generate to draw anew.");
 }
 
 function add(frame) {
@@ -92,6 +125,7 @@ function end() {
   say(all
     ? `${whole} picture${whole > 1 ? "s" : ""}, ${what}, ${steps()} step${steps() > 1 ? "s" : ""}: drawn in ${seconds.toFixed(2)} s, decoding not counted.`
     : `Stopped: ${whole} of ${settings.pictures} pictures are whole.`);
+  if (stale) age();
   draw();
 }
 
@@ -314,8 +348,10 @@ const resized = new ResizeObserver(() => { if (run !== null) draw(); });
 
 function hear(event) {
   if (!element.isConnected) { document.removeEventListener(props.channel, hear); return; }
-  if (event.detail === "wait") {
+  if (event.detail === "stale") age();
+  else if (event.detail === "wait") {
     waiting = true;
+    offered = Object.fromEntries(["source-a", "source-b"].map((id) => [id, offer(id)]));
     say("Waiting for the server …");
   } else if (event.detail === "stop") {
     say("Stopping …");

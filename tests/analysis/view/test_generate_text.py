@@ -21,7 +21,7 @@ from tatok.sampling import SamplingOptions
 def tab_text(folder, model) -> str:
     """All text of the tab with the weights and the results in a folder."""
     with gr.Blocks() as demo:
-        generate.build(Engine(model), folder, [], folder)
+        generate.build(demo, Engine(model), folder, [], folder)
     return " ".join(str(block.value) for block in demo.blocks.values() if hasattr(block, "value"))
 
 
