@@ -97,11 +97,24 @@ def test_what_is_seen_is_what_the_lab_shows(tab):
         expect(tab.locator(SEEN)).to_contain_text(f"{columns}, by chance {chance}, {most}")
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [(1, "at ε = 0.3,"), (3, "patches down and 3 right."), (4, "correlate by"), (6, "goes from")],
+)
+def test_the_button_of_a_step_does_what_it_says(open_page, step, said):
+    page = open_page(f"/?tab=bias&step={step}")
+    page.set_default_timeout(SLOW)
+    page.locator(f"{WHICH}").get_by_text(f"Step {step} of 6").wait_for()
+    before = measured(page)
+    page.locator('[data-lesson="go"]').click()
+    expect(page.locator(SEEN)).not_to_have_text(before)
+    assert said in measured(page) and measured(page) != before
+
+
 def test_a_set_is_run_from_the_lesson(tab):
     tab.locator('[data-lesson="on"]').click()
     tab.locator('[data-lesson="go"]').click()
     expect(tab.locator('#lab [data-run="set"]')).to_be_focused()
-    tab.keyboard.press("Enter")
     expect(tab.locator(SEEN)).to_have_text(MEASURING)
     told = "By residual. Set noise, 24 of 24 pictures: "
     expect(tab.locator(SEEN)).to_contain_text(told, timeout=2 * SLOW)

@@ -89,8 +89,14 @@ function makeLesson({ begin, live, link }) {
   button("back").addEventListener("click", () => lesson.open(lesson.step - 1));
   button("on").addEventListener("click", () => lesson.open(lesson.step + 1));
   button("go").addEventListener("click", () => {
+    const { field, to } = STEPS[at].control;
     reveal();
-    find(STEPS[at].control.field).focus({ preventScroll: true });
+    find(field).focus({ preventScroll: true });
+    if (to === undefined) find(field).click();
+    else {
+      find(field).value = to;
+      find(field).dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
   button("link").addEventListener("click", () => Share.copy(link(), find(".lesson input"), say));
   panel.addEventListener("keydown", (event) => {

@@ -1,5 +1,5 @@
 // The six steps of the lesson. Each is a claim, the settings it starts from (on top of the lab's
-// defaults), one control to move, and `seen`: what the numbers on screen say, or null while they are
+// defaults), one control with the value `to` that the step's button gives it (a button is pressed), and `seen`: what the numbers on screen say, or null while they are
 // still to come. `seen` asserts nothing that it does not read; it gets the lab's `onScreen()`.
 const PHOTO = LIMITS.examples.includes("cat") ? "example:cat" : "clouds"; // clouds are no photograph, but have its spectrum
 const EVEN = 0.05; // a spread below this share of the old one is no pattern
@@ -95,21 +95,21 @@ const STEPS = [
   {
     title: "A white picture",
     claim: "In a white picture all patches are alike: where H differs, it is because of the place.",
-    control: { field: '[data-name="epsilon"]', name: "the loss rate ε", why: "The paper’s Fig. 8 has ε = 0.15 and shows the left and right edges kept first." },
+    control: { field: '[data-name="epsilon"]', to: 0.3, name: "Set ε to 0.3", why: "The paper’s Fig. 8 has ε = 0.15 and shows the left and right edges kept first." },
     settings: { kind: "white", epsilon: 0.15 },
     seen: seenPlace,
   },
   {
     title: "Noise and colours",
     claim: "If place alone decides, the same place stands out on every noise and on every colour.",
-    control: { field: '[data-run="set"]', name: "Run, 24 pictures", why: "Then choose another set beside it, and run that." },
+    control: { field: '[data-run="set"]', name: "Run 24 pictures", why: "Then choose another set beside it, and run that." },
     settings: { kind: "noise", set: "noise" },
     seen: seenSets,
   },
   {
     title: "Roll a picture",
     claim: "If DTF reads content, what it keeps moves along when the picture is rolled.",
-    control: { field: '[data-change="dx"]', name: "how far right it is rolled", why: "What leaves at the right comes in at the left." },
+    control: { field: '[data-change="dx"]', to: 3, name: "Roll it 3 to the right", why: "What leaves at the right comes in at the left." },
     settings: { kind: PHOTO },
     change: { kind: "roll" },
     seen: seenRoll,
@@ -117,7 +117,7 @@ const STEPS = [
   {
     title: "Without positions",
     claim: "If the pattern on white comes from the position embeddings, it goes when they are changed.",
-    control: { field: '[data-change="how"]', name: "what is done to the embeddings", why: "Zero, their mean everywhere, or those of other places." },
+    control: { field: '[data-change="how"]', to: "permute", name: "Take those of other places", why: "Or their mean everywhere, in the list below." },
     settings: { kind: "white" },
     change: { kind: "positions", how: "zero" },
     seen: seenPositions,
@@ -132,7 +132,7 @@ const STEPS = [
   {
     title: "A cure",
     claim: "The place’s share can be taken out of H; what that changes and what it costs is to be read, not assumed.",
-    control: { field: '[data-name="rule"]', name: "the correction", why: "The first time takes a while: the bias map is measured over 66 pictures." },
+    control: { field: '[data-name="rule"]', to: "divide", name: "Divide by the place’s share", why: "The first time takes a while: the bias map is measured over 66 pictures." },
     settings: { kind: PHOTO, rule: "subtract" },
     seen: seenCure,
   },
