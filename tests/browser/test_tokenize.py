@@ -118,6 +118,33 @@ def test_target_psnr_and_the_constraint_that_binds(tab, engine):
     assert len(seen) >= 2, "the cases do not differ"
 
 
+@pytest.mark.parametrize("size", [(1600, 100), (100, 1600)])
+def test_the_square_of_a_strip_can_be_taken_hold_of(tab, tmp_path, size):
+    Image.effect_noise(size, 60).convert("RGB").save(tmp_path / "strip.png")
+    tab.locator("#upload input[type=file]").set_input_files(tmp_path / "strip.png")
+    note = tab.locator("#crop-view .note")
+    expect(note).to_contain_text("The square at (750, 0)" if size[0] > 100 else "(0, 750)")
+    frame = tab.locator("#crop-view .frame")
+    expect(frame).to_be_in_viewport(ratio=0.95)  # the middle of the strip is scrolled to
+    box = frame.bounding_box()
+    assert min(box["width"], box["height"]) >= 60
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.move(*middle)
+    tab.mouse.down()
+    tab.mouse.move(middle[0] + 30, middle[1] + 30)
+    tab.mouse.up()
+    expect(note).not_to_contain_text("750")
+    left, top, _ = state(tab)["box"]
+    assert max(left, top) > 770 and min(left, top) == 0
+
+
+def test_the_name_of_rate_says_its_target(tab):
+    rate = tab.locator('#estimator [value="rate"]')
+    expect(rate).to_have_text("rate, bits to D₀ = 20 dB")
+    put(tab, target_psnr=24)
+    expect(rate).to_have_text("rate, bits to D₀ = 24 dB")
+
+
 def test_upload_crop_and_a_damaged_file(tab, engine, tmp_path):
     settings = default_settings(engine)
     good, bad = tmp_path / "wide.png", tmp_path / "damaged.png"

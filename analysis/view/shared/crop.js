@@ -4,8 +4,11 @@ const stage = find(".stage");
 const frame = find(".frame");
 const side = find(".side input");
 const MIN_SIDE = 8;
+const STRIP = 2.5; // a picture so many times as wide as high, or as high as wide, is scrolled
 let picture = null; // { id, example, name, width, height, preview }
 let box = null; // [left, top, side] in pixels of the upright original
+find("img").addEventListener("load", () => { if (box !== null) show(); }); // its place is known now
+let grip = null; // where the drag began: pointer and box
 
 // A box as the page's state names it: null for the centre square.
 const named = (square) => (square.every((value, i) => value === centred()[i]) ? null : square);
@@ -22,6 +25,12 @@ function show() {
   frame.style.top = `${(100 * top) / picture.height}%`;
   frame.style.width = `${(100 * length) / picture.width}%`;
   frame.style.height = `${(100 * length) / picture.height}%`;
+  if (grip === null) {
+    const scroll = find(".scroll");
+    const scale = stage.clientWidth / picture.width;
+    scroll.scrollLeft = (left + length / 2) * scale - scroll.clientWidth / 2;
+    scroll.scrollTop = (top + length / 2) * scale - scroll.clientHeight / 2;
+  }
   side.value = length;
   find("output").textContent = `${length} px`;
   find(".note").textContent = `${picture.name}, ${picture.width} × ${picture.height} pixels. `
@@ -41,7 +50,6 @@ function move(left, top, length) {
 const fits = (wanted) => wanted !== null && wanted[2] >= MIN_SIDE
   && wanted[0] + wanted[2] <= picture.width && wanted[1] + wanted[2] <= picture.height;
 
-let grip = null; // where the drag began: pointer and box
 frame.addEventListener("pointerdown", (event) => {
   grip = { x: event.clientX, y: event.clientY, box };
   frame.setPointerCapture(event.pointerId);
@@ -76,6 +84,8 @@ watch("value", () => {
   picture = next;
   box = next.example !== null && fits(wanted) ? wanted : centred();
   find(".crop").hidden = false;
+  find(".crop").classList.toggle("wide", picture.width > STRIP * picture.height);
+  find(".crop").classList.toggle("tall", picture.height > STRIP * picture.width);
   find("img").src = picture.preview;
   find("img").alt = `The whole picture, ${picture.name}`;
   side.min = MIN_SIDE;

@@ -40,6 +40,7 @@ def head(config: TokenizerConfig, examples: list[str]) -> str:
         "estimators": list(ESTIMATORS),
         "policies": list(POLICIES),
         "target_psnr": TARGET_PSNR,
+        "target": config.target_psnr,  # D0 of `rate` where none is set
         "examples": examples,
     }
     data = json.dumps(limits).replace("<", "\\u003c")  # a name must not end the script

@@ -25,7 +25,7 @@ const NAMED = {
   gaussian: "gaussian, bits of the latent",
   code: "code, its surprise",
   prior: "prior, from G alone",
-  rate: "rate, bits to D₀",
+  rate: "rate, bits to a target", // `show` says which
   gain: "gain, error saved",
   dtf: "dtf, the paper’s",
   random: "random",
@@ -57,6 +57,8 @@ function show() {
     // Do not correct a number while it is being typed.
     if (document.activeElement !== number || Number(number.value) !== settings[name]) number.value = settings[name];
   });
+  const rate = element.querySelector('[data-name="estimator"] [value="rate"]');
+  if (rate) rate.textContent = `rate, bits to D₀ = ${settings.target_psnr ?? LIMITS.target} dB`;
   selects.forEach((select) => {
     const value = settings[select.dataset.name];
     select.value = value ?? "";

@@ -32,7 +32,7 @@ const Statistics = (() => {
           : cell("bits", "Size", `${grouped(bits.total)} bits`, `${(bits.total / map.size ** 2).toFixed(4)} per pixel: codes ${grouped(bits.codes)}, N ${bits.count}, places ${bits.places}`),
         cell("psnr", "PSNR", pixels ? Format.decibels(pixels.psnr) : "…", "of the clipped picture", "pixels"),
         cell("ssim", "SSIM", pixels ? pixels.ssim.toFixed(4) : "…", "Gaussian window, 11 px", "pixels"),
-        cell("tau", "Threshold τ", `${Format.number(found.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}`),
+        cell("tau", "Threshold τ", `${Format.number(found.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}: a score, not the size`),
         cell("binding", "Binding", ...BINDING[found.binding]),
       ].join("");
     },
