@@ -128,3 +128,24 @@ def test_a_measured_figure_comes_when_it_is_opened(open_page, name, title):
     assert page.locator(".lab.results:visible").count() == 0
     opener.click()
     expect(page.locator(".lab.results:visible").first).to_contain_text("commit", timeout=SLOW)
+
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((e) => window.shifts.push(e.value)))
+  .observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_nothing_jumps_while_the_page_loads_nor_at_a_story(browser, server, size):
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.add_init_script(SHIFTS)
+    page.goto(server)
+    page.wait_for_function("() => window.Studio?.shown?.pixels", timeout=SLOW)
+    page.wait_for_timeout(1000)
+    assert sum(page.evaluate("shifts")) < 0.1
+    page.evaluate("shifts.length = 0")
+    for story in page.locator("#stories button").all()[:3]:
+        story.click()
+        page.wait_for_timeout(1500)
+    assert sum(page.evaluate("shifts")) < 0.1
+    page.close()

@@ -31,8 +31,9 @@ def test_every_story_is_a_setting_of_the_live_model(tab, engine):
     stories = tab.locator("#stories button")
     told, seen = tab.locator('#stories [data-text="story"]'), set()
     expect(told).to_be_hidden()
-    expect(stories).to_have_count(5)
+    expect(stories).to_have_count(6)
     wanted = [
+        ("astronaut", {"policy": "random"}),
         ("pagoda", {}),
         ("coffee", {"epsilon": 0.95}),
         ("dahlia", {}),
@@ -47,7 +48,7 @@ def test_every_story_is_a_setting_of_the_live_model(tab, engine):
         assert figures(tab) == target
         assert state(tab)["example"] == example and state(tab)["mode"] == "side"
         seen.add(told.inner_text())
-    assert len(seen) == 5
+    assert len(seen) == 6
     expect(tab.locator(COMPARED)).to_have_count(5, timeout=SLOW)  # the last one opens Compare
     put(tab, epsilon=0.31)
     expect(stories.last).to_have_attribute("aria-pressed", "false")
@@ -185,7 +186,8 @@ def test_a_pinned_setting_stands_beside_the_present_one(tab, engine):
 
 def test_stories_link_and_compare_by_keyboard_alone(tab):
     press_to(tab, "#stories button")
-    tab.keyboard.press("Tab")
+    for _ in range(2):
+        tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     assert state(tab)["epsilon"] == 0.95
     settled(tab)

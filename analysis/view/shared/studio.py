@@ -45,6 +45,9 @@ def head(config: TokenizerConfig, examples: list[str]) -> str:
     }
     data = json.dumps(limits).replace("<", "\\u003c")  # a name must not end the script
     return (
+        # Gradio's container is as narrow as its spinner while the page loads, and then everything
+        # would jump.
+        "<style>.gradio-container { width: 100%; max-width: 1320px; margin: 0 auto }</style>"
         f"<script>(() => {{\nconst LIMITS = {data};\n{source(*SCRIPTS)}\n"
         f"window.Studio = Object.assign(Studio, {{ {SHARED} }});\n}})();</script>"
     )

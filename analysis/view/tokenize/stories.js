@@ -5,6 +5,11 @@ const { Format, LIMITS } = Studio;
 const START = { ...LIMITS.defaults, box: null, selected: null, mode: "side", inspector: false, play: false, compare: null };
 const STORIES = [
   {
+    title: "By entropy or by chance",
+    settings: { example: "astronaut", policy: "random" },
+    text: "As many patches are kept as DTF would keep, but drawn at random. Press <i>Chosen by entropy</i> under the pictures: the number stays, only the choice changes, and the PSNR says what the choice is worth.",
+  },
+  {
     title: "Plain sky, foliage",
     settings: { example: "pagoda" },
     text: "What the <i>k</i> global tokens already tell is dark in b and dropped in c. Compare the sky at the top right with the foliage along the lower edge; click a patch of each and read <i>H</i> and its rank.",
