@@ -1,6 +1,6 @@
 // The six steps of the lesson. Each is a claim, the settings it starts from (on top of the lab's
-// defaults), one control with the value `to` that the step's button gives it (a button is pressed), and `seen`: what the numbers on screen say, or null while they are
-// still to come. `seen` asserts nothing that it does not read; it gets the lab's `onScreen()`.
+// defaults), one control with the value `to` that the step's button gives it (a control that is a
+// button is pressed), and `seen`: what the numbers on screen say, or null while they are still to come. `seen` asserts nothing that it does not read; it gets the lab's `onScreen()`.
 const PHOTO = LIMITS.examples.includes("cat") ? "example:cat" : "clouds"; // clouds are no photograph, but have its spectrum
 const EVEN = 0.05; // a spread below this share of the old one is no pattern
 const ALIKE = 0.5; // a correlation above it is the old pattern
