@@ -97,9 +97,8 @@ def draw(args: argparse.Namespace, tokenizer: TaTok, generator: MaskGIT) -> Iter
                 "--count and --epsilon have no part in --patches-of: the patches stay."
             )
         tokens = copies(args.patches_of, tokenizer, args.n)
-        return vary_globals(generator, tokens, args.label, **options)
-    rule = generator.entropy_of(tokenizer)
-    return sample(generator, [args.label] * args.n, args.count, rule, **options)
+        return vary_globals(tokenizer, generator, tokens, args.label, **options)
+    return sample(generator, [args.label] * args.n, args.count, tokenizer, **options)
 
 
 def copies(path: Path, tokenizer: TaTok, n: int) -> Tokens:
@@ -149,6 +148,9 @@ def train_generator(args: argparse.Namespace) -> None:
         val=args.val,
         init=args.init,
         names=class_names(args.names),
+        side=args.side,
+        views=args.views,
+        sees=args.sees,
     )
 
 
@@ -208,7 +210,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
         if isinstance(default, bool):
             how = {"action": argparse.BooleanOptionalAction}
         elif default is None:
-            how = {"type": int}
+            how = {"type": float if "float" in f.type else int}
         elif default is dataclasses.MISSING:
             how = {"type": Path, "required": True}
         usual = {dataclasses.MISSING: "required", None: "default: that of the size"}
@@ -282,6 +284,9 @@ def parser() -> argparse.ArgumentParser:
     add_data_options(gen, GENERATOR_SIZES)
     gen.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of its weights")
     gen.add_argument("--names", nargs="*", default=[], metavar="FOLDER=NAME", help="class names")
+    gen.add_argument("--side", type=int, help="of the pictures (default: the tokenizer's)")
+    gen.add_argument("--views", type=int, default=3, help="of a picture that are encoded")
+    gen.add_argument("--sees", action="store_true", help="it looks at the picture decoded so far")
     add_fields(gen, RunOptions)
     add_fields(gen, GeneratorLoss, "w_")
     gen.set_defaults(run=train_generator)

@@ -17,13 +17,15 @@ class Canvas:
 
     labels (B,) int64, `num_classes` for none; global_codes (B, k) and patch_codes (B, L) int64,
     MASKED where still to be drawn; places (B, L) int64 in raster order, PADDING behind the N of
-    the row (L is the largest N).
+    the row (L is the largest N). picture (B, L, 3 s s): the pixels at these places of the picture
+    decoded so far, None where nobody looks at them; see `MaskGIT.look`.
     """
 
     labels: Tensor
     global_codes: Tensor
     patch_codes: Tensor
     places: Tensor
+    picture: Tensor | None = None
 
     @property
     def real(self) -> Tensor:
@@ -50,12 +52,13 @@ class Canvas:
         """Some rows, with no more padding than the longest of them needs."""
         places = self.places[index]
         L = int((places != PADDING).sum(dim=1).max())
-        codes = self.patch_codes[index, :L]
-        return Canvas(self.labels[index], self.global_codes[index], codes, places[:, :L])
+        cut = lambda values: None if values is None else values[index, :L]  # noqa: E731
+        known = self.labels[index], self.global_codes[index]
+        return Canvas(*known, cut(self.patch_codes), places[:, :L], cut(self.picture))
 
     def to(self, device: torch.device) -> Canvas:
         """The same on another device."""
-        return Canvas(*(value.to(device) for value in vars(self).values()))
+        return Canvas(*(None if v is None else v.to(device) for v in vars(self).values()))
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,8 @@ class GeneratorConfig:
     heads: int = 4
     mlp_ratio: float = 4.0
     place_dim: int = 128  # width of the head that chooses N and the places
+    # s * s * 3: a patch token sees the picture decoded so far at its place, a departure; 0: nothing
+    picture_dim: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # JSON has only lists

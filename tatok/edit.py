@@ -57,7 +57,8 @@ def inpaint(
     known = every.patch_codes.masked_fill(unseen, MASKED)
     ruled = ESTIMATORS[generator.config.estimator].from_globals  # by codes that stay
     places = "prior" if ruled else "sent"
-    return fill(generator, labels, settings, every.global_codes, known, keep, places=places)
+    given = every.global_codes, known, keep
+    return fill(generator, labels, settings, *given, tokenizer=tokenizer, places=places)
 
 
 def vary_patches(
@@ -78,7 +79,11 @@ def vary_patches(
 
 
 def vary_globals(
-    generator: MaskGIT, tokens: Tokens, label: str | int | None, **options: object
+    tokenizer: TaTok,
+    generator: MaskGIT,
+    tokens: Tokens,
+    label: str | int | None,
+    **options: object,
 ) -> Iterator[Step]:
     """Keep the patches of `tokens` (B rows) at their places, draw the global codes in all steps.
 
@@ -89,7 +94,8 @@ def vary_globals(
     settings = SamplingOptions(**options)
     labels = generator.labels([label] * len(tokens.global_codes))
     unknown = torch.full_like(tokens.global_codes, MASKED)
-    return fill(generator, labels, settings, unknown, tokens.patch_codes, tokens.keep)
+    given = unknown, tokens.patch_codes, tokens.keep
+    return fill(generator, labels, settings, *given, tokenizer=tokenizer)
 
 
 @torch.no_grad()
@@ -180,8 +186,7 @@ def _patches(
     """Draw N, the places and the patches given all global codes (B, k)."""
     B, settings = len(global_codes), SamplingOptions(**options)
     labels, N = generator.labels([label] * B), generator.counts(count, B)
-    rule = generator.entropy_of(tokenizer)
-    return fill(generator, labels, settings, global_codes, None, None, N, rule)
+    return fill(generator, labels, settings, global_codes, None, None, N, tokenizer)
 
 
 def _check(generator: MaskGIT, tokens: Tokens) -> None:

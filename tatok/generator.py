@@ -7,19 +7,21 @@ that predicts each place's share of the entropy, to which DTF is applied as to a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
 from tatok import filtering
-from tatok.canvas import MASKED, Canvas, Logits
+from tatok.canvas import MASKED, Canvas, Logits, unpack
 from tatok.config import GeneratorConfig
 from tatok.entropy import ESTIMATORS
 from tatok.pretrained import Pretrained
 from tatok.tokenizer import TaTok
-from tatok.transformer import PlaceQueries, blocks, sinusoid, sinusoid_2d
+from tatok.tokens import Tokens
+from tatok.transformer import PlaceQueries, blocks, patchify, sinusoid, sinusoid_2d
 
 
 class MaskGIT(Pretrained):
@@ -44,6 +46,7 @@ class MaskGIT(Pretrained):
         # Logits are inner products with the codes' own embeddings, plus a bias.
         self.global_bias = nn.Parameter(torch.zeros(K))
         self.patch_bias = nn.Parameter(torch.zeros(K))
+        self.see = nn.Linear(config.picture_dim, D) if config.picture_dim else None
         self.place_queries = PlaceQueries(D, config.place_dim, grid)
         self.to_share = nn.Linear(config.place_dim, 1)  # where: a place's share of H_total
         self.to_profile = nn.Linear(config.place_dim, config.num_patches)  # how much: by rank
@@ -80,6 +83,8 @@ class MaskGIT(Pretrained):
         named = lambda codes: torch.where(codes == MASKED, K, codes)  # noqa: E731
         known = self.context(canvas.labels, canvas.global_codes)  # (B, 1 + k, D)
         patches = self.patch_code(named(canvas.patch_codes)) + self.positions(canvas)
+        if canvas.picture is not None:
+            patches = patches + self.see(canvas.picture)
         h = torch.cat([known, patches], dim=1)  # (B, 1 + k + L, D)
         visible = None
         if not canvas.real.all():
@@ -88,6 +93,25 @@ class MaskGIT(Pretrained):
         for block in self.blocks:
             h = block(h, attn_mask=visible)
         return self.norm(h)
+
+    @torch.no_grad()
+    def look(self, tokenizer: TaTok | None, canvas: Canvas) -> Canvas:
+        """The canvas with what the picture decoded from the known tokens shows at its places.
+
+        A departure from MaskGIT, for weights with a config.picture_dim; else the canvas as it is.
+        """
+        c, rows = self.config, canvas.real.any(dim=1)
+        if self.see is None or not rows.any():
+            return canvas
+        places = canvas.places[rows]
+        keep = unpack(places, torch.ones_like(places), c.num_patches, 0) > 0
+        codes = unpack(places, canvas.patch_codes[rows], c.num_patches)
+        known = Tokens(canvas.global_codes[rows], codes, c.layout, c.codebook_size)
+        pixels = patchify(tokenizer.decode(known, keep), tokenizer.config)  # (n, M, 3 s s)
+        index = places.clamp(min=0)[:, :, None].expand(-1, -1, pixels.shape[2])
+        picture = pixels.new_zeros(*canvas.places.shape, pixels.shape[2])
+        picture[rows] = pixels.gather(1, index)
+        return replace(canvas, picture=picture)
 
     def positions(self, canvas: Canvas) -> Tensor:
         """(B, L, D), or (L, D) in layout `sequence`, where a token has lost its place."""
@@ -151,9 +175,10 @@ class MaskGIT(Pretrained):
         sizes = profile.exp().double().sort(dim=1, descending=True).values
         return torch.zeros_like(sizes).scatter(1, order, sizes)
 
-    def entropy_of(self, tokenizer: TaTok) -> Callable[[Tensor], Tensor] | None:
-        """What `sample` needs of the tokenizer: its `place_entropy` with estimator `prior`."""
-        return tokenizer.place_entropy if self.ranks_by_globals else None
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether `sample` has to have the tokenizer: for the places, or to see the picture."""
+        return self.ranks_by_globals or self.see is not None
 
     def check_tokenizer(self, tokenizer: TaTok) -> None:
         """ValueError unless these weights were trained on this tokenizer's tokens."""

@@ -22,6 +22,7 @@ from tatok.canvas import MASKED, Canvas, Logits, pack, unpack
 from tatok.config import EPSILON, check_epsilon
 from tatok.generator import MaskGIT
 from tatok.streams import seeded
+from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
 
 GLOBAL_SHARE = 3 / 8
@@ -45,7 +46,8 @@ GUIDANCE_SCHEDULES: dict[str, Callable[[float], float]] = {
 class SamplingOptions:
     """The knobs of `sample` and `fill`; every one changes the result.
 
-    Guidance and temperature are those of the smallest gFD of `assets/demo`.
+    Guidance and temperature are those of the smallest gFD of `assets/demo`. Those of the patches
+    are as those of the global codes where they are None.
     """
 
     steps: int = 8
@@ -57,6 +59,8 @@ class SamplingOptions:
     guidance_schedule: str = "linear"
     epsilon: float = EPSILON  # length by DTF, unless a count is given
     seed: int = 0
+    patch_temperature: float | None = None
+    patch_guidance: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, Integral) or self.steps < 1:
@@ -67,13 +71,25 @@ class SamplingOptions:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}.")
         if self.guidance_schedule not in GUIDANCE_SCHEDULES:
             raise ValueError(f"guidance_schedule must be one of {', '.join(GUIDANCE_SCHEDULES)}.")
-        if not self.temperature > 0 or not self.choice_temperature >= 0:
+        if not min(self.temperatures) > 0 or not self.choice_temperature >= 0:
             raise ValueError("temperature must be above 0, choice_temperature not below it.")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}.")
-        if not math.isfinite(self.guidance):
+        if not all(map(math.isfinite, self.guidances)):
             raise ValueError("guidance must be a number.")
         check_epsilon(self.epsilon)
+
+    @property
+    def temperatures(self) -> tuple[float, float]:
+        """Of the global codes, and of the patches."""
+        own = self.patch_temperature
+        return self.temperature, self.temperature if own is None else own
+
+    @property
+    def guidances(self) -> tuple[float, float]:
+        """Of the global codes, and of the patches."""
+        own = self.patch_guidance
+        return self.guidance, self.guidance if own is None else own
 
 
 @dataclass(frozen=True)
@@ -110,24 +126,22 @@ def sample(
     model: MaskGIT,
     labels: Sequence[str | int | None],
     count: int | Sequence[int] | None = None,
-    entropy_of: Callable[[Tensor], Tensor] | None = None,
+    tokenizer: TaTok | None = None,
     first_row: int = 0,
     **options: object,
 ) -> Iterator[Step]:
     """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
 
-    The length is DTF's at `epsilon`, or `count` patches. entropy_of: what `MaskGIT.entropy_of`
-    gives, needed where the tokenizer ranks by `prior`. first_row: the number of the first picture
-    in a longer list drawn in parts. Raises ValueError for bad labels or options.
+    The length is DTF's at `epsilon`, or `count` patches. tokenizer: the generator's own, where it
+    `needs_tokenizer`. first_row: the number of the first picture in a longer list drawn in parts.
+    Raises ValueError for bad labels or options.
     """
-    if model.ranks_by_globals and entropy_of is None:
-        raise ValueError(
-            f"With estimator {model.config.estimator!r} the tokenizer's place_entropy is needed."
-        )
+    if model.needs_tokenizer and tokenizer is None:
+        raise ValueError("To draw with these weights the tokenizer is needed too.")
     chosen, N = model.labels(labels), model.counts(count, len(labels))
     unknown = torch.full((len(chosen), model.config.k), MASKED, device=model.device)
     settings = SamplingOptions(**options)
-    return fill(model, chosen, settings, unknown, None, None, N, entropy_of, first_row)
+    return fill(model, chosen, settings, unknown, None, None, N, tokenizer, first_row)
 
 
 @torch.no_grad()
@@ -139,7 +153,7 @@ def fill(
     patch_codes: Tensor | None,
     keep: Tensor | None,
     count: Tensor | None = None,
-    entropy_of: Callable[[Tensor], Tensor] | None = None,
+    tokenizer: TaTok | None = None,
     first_row: int = 0,
     places: str = "sent",
 ) -> Iterator[Step]:
@@ -147,20 +161,21 @@ def fill(
 
     labels (B,), `len(classes)` for none; global_codes (B, k); patch_codes and keep (B, M), or None
     where the places are to be chosen once the global codes are known: by `count` (B,) or by
-    options.epsilon. entropy_of maps global codes to the entropies (B, M) where these are a function
-    of G (`TaTok.place_entropy`). places: how the decoder learns a given `keep`, see Tokens. Every
-    row draws from its own stream, (seed, first_row + row).
+    options.epsilon. tokenizer: as for `sample`. places: how the decoder learns a given `keep`, see
+    Tokens. Every row draws from its own stream, (seed, first_row + row).
     """
     rows = range(first_row, first_row + len(labels))
     streams = [seeded(options.seed, row, device=model.device) for row in rows]
     T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
-            entropy = None if entropy_of is None else entropy_of(global_codes)
+            entropy = None
+            if model.ranks_by_globals:
+                entropy = tokenizer.place_entropy(global_codes, model.config.grid)
             keep = model.choose_places(labels, global_codes, options.epsilon, count, entropy)
             if entropy is not None and not (global_codes == MASKED).any():
                 places = "prior"  # the decoder finds them by the same codes
-        canvas = _canvas(model, labels, global_codes, patch_codes, keep)
+        canvas = model.look(tokenizer, _canvas(model, labels, global_codes, patch_codes, keep))
         masked = canvas.masked  # (B, k + L)
         drawable = masked.clone()
         if t <= first:
@@ -224,13 +239,14 @@ def _draw(
     model: MaskGIT, canvas: Canvas, options: SamplingOptions, r: float, streams: list
 ) -> tuple[Tensor, Tensor]:
     """A code for every masked token, and its ln p: (B, k + L) each; known tokens as they are, 0."""
-    g = 1 + (options.guidance - 1) * GUIDANCE_SCHEDULES[options.guidance_schedule](r)
-    logits = _guided(model, canvas, g)
+    share = GUIDANCE_SCHEDULES[options.guidance_schedule](r)
+    logits = _guided(model, canvas, *(1 + (g - 1) * share for g in options.guidances))
     codes, ln_p = canvas.codes.clone(), torch.zeros(canvas.codes.shape, device=model.device)
     k = canvas.global_codes.shape[1]
-    for part, values in ((slice(0, k), logits.globals), (slice(k, None), logits.patches)):
+    parts = (slice(0, k), logits.globals), (slice(k, None), logits.patches)
+    for (part, values), temperature in zip(parts, options.temperatures, strict=True):
         masked = canvas.masked[:, part]
-        ln = _nucleus((values / options.temperature).log_softmax(dim=1), options.top_p)
+        ln = _nucleus((values / temperature).log_softmax(dim=1), options.top_p)
         noise = [
             _gumbel((int(row.sum()), values.shape[1]), [stream], ln.device)[0]
             for row, stream in zip(masked, streams, strict=True)
@@ -241,22 +257,15 @@ def _draw(
     return codes, ln_p
 
 
-def _guided(model: MaskGIT, canvas: Canvas, g: float) -> Logits:
-    """u + g (c - u); the pair with and without class is one batch."""
-    if g == 1:
+def _guided(model: MaskGIT, canvas: Canvas, of_globals: float, of_patches: float) -> Logits:
+    """u + g (c - u), g of each kind; the pair with and without class is one batch."""
+    if of_globals == of_patches == 1:
         return model.logits(canvas)
-    none = torch.full_like(canvas.labels, len(model.config.classes))
-    twice = lambda t: torch.cat([t, t])  # noqa: E731
-    both = model.logits(
-        Canvas(
-            torch.cat([canvas.labels, none]),
-            twice(canvas.global_codes),
-            twice(canvas.patch_codes),
-            twice(canvas.places),
-        )
-    )
-    mix = lambda pair: torch.lerp(*pair.chunk(2)[::-1], g)  # noqa: E731
-    return Logits(mix(both.globals), mix(both.patches))
+    twice = Canvas(*(None if v is None else torch.cat([v, v]) for v in vars(canvas).values()))
+    twice.labels[len(canvas.labels) :] = len(model.config.classes)  # none
+    both = model.logits(twice)
+    mix = lambda pair, g: torch.lerp(*pair.chunk(2)[::-1], g)  # noqa: E731
+    return Logits(mix(both.globals, of_globals), mix(both.patches, of_patches))
 
 
 def _nucleus(ln: Tensor, top_p: float) -> Tensor:

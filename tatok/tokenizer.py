@@ -201,13 +201,18 @@ class TaTok(Pretrained):
             places="sent" if selection is None else self.places_rule(selection),
         )
 
-    def decode(self, tokens: Tokens) -> Tensor:
-        """Tokens -> images (B, 3, S, S) in [-1, 1]. ValueError for another model's tokens."""
+    def decode(self, tokens: Tokens, keep: Tensor | None = None) -> Tensor:
+        """Tokens -> images (B, 3, S, S) in [-1, 1]. ValueError for another model's tokens.
+
+        keep (B, M) bool: of tokens that are still being drawn, the places that will have one (in
+        layout `sequence` they decide where a token stands); what has no code is the mask token.
+        """
         self.check_tokens(tokens)
-        keep = tokens.patch_codes >= 0
+        drawn = tokens.keep
         globals_ = self.embed_globals(tokens.global_codes)
         patches = self.patch_codebook.embed(tokens.patch_codes.clamp(min=0))
-        return self.decoder(globals_, patches, keep).clamp(-1, 1)
+        patches = torch.where(drawn[:, :, None], patches, self.decoder.mask)
+        return self.decoder(globals_, patches, drawn if keep is None else keep).clamp(-1, 1)
 
     def check_shape(self, x: Tensor) -> None:
         """ValueError unless x is (B, 3, S, S), S one of config.sides."""

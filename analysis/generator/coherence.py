@@ -124,9 +124,8 @@ def ways(
     yield RANDOM, replace(true, patch_codes=torch.where(true.keep, chance, MASKED))
     unknown = torch.full_like(true.patch_codes, MASKED)
     chosen = generator.labels(labels)
-    *_, last = fill(
-        generator, chosen, options, true.global_codes, unknown, true.keep, first_row=first
-    )
+    given = true.global_codes, unknown, true.keep
+    *_, last = fill(generator, chosen, options, *given, tokenizer=tokenizer, first_row=first)
     yield DRAWN, replace(true, patch_codes=last.tokens.patch_codes)
     yield TRUE, true
 

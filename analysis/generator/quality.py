@@ -269,10 +269,10 @@ def generated(
     tokenizer: TaTok, generator: MaskGIT, n: int, options: SamplingOptions
 ) -> Iterator[Batch]:
     """n pictures, the i-th of class i mod C, from the stream (seed, i)."""
-    classes, rule = generator.config.classes, generator.entropy_of(tokenizer)
+    classes = generator.config.classes
     for start in range(0, n, BATCH):
         labels = [i % len(classes) for i in range(start, min(n, start + BATCH))]
-        for step in sample(generator, labels, None, rule, start, **asdict(options)):
+        for step in sample(generator, labels, None, tokenizer, start, **asdict(options)):
             tokens = step.tokens
         yield tokenizer.decode(tokens), tokens.count
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -31,8 +32,8 @@ ALONE = World()
 class CachedTokens:
     """All that the generator trains on: all pictures that can be read, then their second view, ….
 
-    labels (n,), global_codes (n, k), patch_codes (n, M) of all patches, entropy (n, M): with it
-    DTF gives the kept ones for any epsilon.
+    labels (n,), global_codes (n, k), patch_codes (n, M) int32 of all patches, entropy (n, M): with
+    it DTF gives the kept ones for any epsilon.
     """
 
     labels: Tensor
@@ -43,6 +44,10 @@ class CachedTokens:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device) -> CachedTokens:
+        """The same on another device."""
+        return CachedTokens(*(column.to(device) for column in vars(self).values()))
+
 
 def cache_tokens(
     tokenizer: TaTok,
@@ -51,24 +56,27 @@ def cache_tokens(
     folder: Path,
     views: int = 1,
     world: World = ALONE,
+    side: int | None = None,
 ) -> CachedTokens:
-    """Encode views of every picture once; reuse what an earlier run left in `folder`.
+    """Encode views of every picture once, `side` pixels wide (default: the tokenizer's image_size);
+    reuse what an earlier run left in `folder`.
 
     The first view is the picture as it is evaluated, the second its mirror image, further ones are
     augmented as in the tokenizer's training. The processes of `world` share the work. A shard is
-    named by the tokenizer, the classes, its files' paths and sizes, and the views. EmptyFolder if
-    none of the pictures can be read.
+    named by the tokenizer, the classes, its files' paths and sizes, the side and the views.
+    EmptyFolder if none of the pictures can be read.
     """
     if not files:
         raise EmptyFolder("There are no images to encode.")
     folder.mkdir(parents=True, exist_ok=True)
     parts = [files[first : first + SHARD] for first in range(0, len(files), SHARD)]
-    shards = {_path(tokenizer, part, classes, folder, views): part for part in parts}
+    side = side or tokenizer.config.image_size
+    shards = {_path(tokenizer, part, classes, folder, views, side): part for part in parts}
     mine = list(shards.items())[world.rank :: world.size]
     for path, part in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
         if not path.exists():
             partial = path.with_suffix(f".{os.getpid()}")
-            save_file(_encode(tokenizer, part, classes, views), partial)
+            save_file(_encode(tokenizer, part, classes, views, side), partial)
             os.replace(partial, path)
     world.wait()
     parts = [load_file(path) for path in shards]
@@ -81,46 +89,63 @@ def cache_tokens(
 
 
 def _path(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], folder: Path, views: int
+    tokenizer: TaTok,
+    files: list[ImageFile],
+    classes: list[str],
+    folder: Path,
+    views: int,
+    side: int,
 ) -> Path:
     named = [(str(file.path), file.path.stat().st_size) for file in files]
-    parts = [tokenizer.fingerprint, classes, named, views]
+    parts = [tokenizer.fingerprint, classes, named, views, side]
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return folder / f"tokens-{key}.safetensors"
 
 
 @torch.inference_mode()
 def _encode(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int
+    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int, side: int
 ) -> dict[str, Tensor]:
     """The columns of CachedTokens, (views * n, …)."""
-    c, device = tokenizer.config, tokenizer.residual_scale.device
-    sizes = {"labels": (), "global_codes": (c.k,), "patch_codes": (c.num_patches,)}
-    columns = {name: [torch.empty(views, 0, *size).long()] for name, size in sizes.items()}
-    columns["entropy"] = [torch.empty(views, 0, c.num_patches)]
-    for number, file in enumerate(files):
-        try:
-            x = _views(file, c.image_size, views, number).to(device)
-        except BadImage as error:
-            log.warning("skipped: %s", error)
-            continue
-        encoding = tokenizer.encode(x)
-        selection = tokenizer.select(encoding, count=c.num_patches)
-        tokens = tokenizer.quantize(encoding, selection)
-        label = torch.full((views,), classes.index(file.label))
-        row = (label, tokens.global_codes, tokens.patch_codes, selection.entropy.float())
-        for column, values in zip(columns.values(), row, strict=True):
-            column.append(values.cpu()[:, None])  # (views, 1, …)
+    k, device = tokenizer.config.k, tokenizer.device
+    M = tokenizer.config.grid_of(side) ** 2
+    none = {"labels": (views, 0), "global_codes": (views, 0, k)}
+    columns = {name: [torch.empty(shape).long()] for name, shape in none.items()}
+    columns["patch_codes"] = [torch.empty(views, 0, M).int()]
+    columns["entropy"] = [torch.empty(views, 0, M)]
+    at_once = 64 if device.type == "cuda" else 1  # a CPU gains nothing by more
+    with ThreadPoolExecutor() as pool:
+        for first in range(0, len(files), at_once):
+            some = list(enumerate(files))[first : first + at_once]
+            made = pool.map(lambda pair: _views(pair[1], side, views, pair[0]), some)
+            read = [(file, x) for (_, file), x in zip(some, made, strict=True) if x is not None]
+            if not read:
+                continue
+            x = torch.stack([x for _, x in read], dim=1).to(device)  # (views, n, 3, S, S)
+            encoding = tokenizer.encode(x.flatten(0, 1))
+            selection = tokenizer.select(encoding, count=M)
+            tokens = tokenizer.quantize(encoding, selection)
+            label = torch.tensor([classes.index(file.label) for file, _ in read]).repeat(views)
+            row = label, tokens.global_codes, tokens.patch_codes.int(), selection.entropy.float()
+            for column, values in zip(columns.values(), row, strict=True):
+                column.append(values.cpu().unflatten(0, (views, len(read))))
     return {name: torch.cat(parts, dim=1).flatten(0, 1) for name, parts in columns.items()}
 
 
-def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor:
-    """(views, 3, S, S) of a picture; its number in the shard and the view seed what is drawn."""
-    x = load_image(file.path, size=size)[0]
-    made = [x, x.flip(2)][:views]
-    for view in range(2, views):
-        draw = torch.rand(5, generator=seeded(number, view)).tolist()
-        made.append(augment(open_image(file.path), size, draw))
+def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor | None:
+    """(views, 3, S, S) of a picture; its number in the shard and the view seed what is drawn.
+
+    None, and a line in the log, for one that cannot be read.
+    """
+    try:
+        x = load_image(file.path, size=size)[0]
+        made = [x, x.flip(2)][:views]
+        for view in range(2, views):
+            draw = torch.rand(5, generator=seeded(number, view)).tolist()
+            made.append(augment(open_image(file.path), size, draw))
+    except BadImage as error:
+        log.warning("skipped: %s", error)
+        return None
     return torch.stack(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,15 @@ from torch import Tensor
 
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
-from tatok.config import EPSILON, GENERATOR_SIZES, GeneratorConfig
+from tatok.config import GENERATOR_SIZES, GeneratorConfig
 from tatok.generator import MaskGIT
-from tatok.sampling import SCHEDULES
 from tatok.speed import stack_work
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
 from tatok.training.cache import CachedTokens, Rows, cache_tokens
 from tatok.training.data import EmptyFolder, list_images, log_uniform, spread
 from tatok.training.loop import RunOptions, Trainer, World
-from tatok.training.losses import GeneratorLoss
+from tatok.training.losses import GeneratorLoss, near_codes
 
 VIEWS = 3  # of a picture: without augmented ones the global codes are soon learned by heart
 PARTS = 4  # of a batch, sorted by length
@@ -36,12 +36,17 @@ class GeneratorTask:
     tokens: CachedTokens
     held_out: CachedTokens
     options: GeneratorLoss
+    tokenizer: TaTok
     seed: int = 0
     folders: tuple[str, ...] = ()  # of the classes, whose names may differ
 
     def __post_init__(self) -> None:
         self.data = Rows(len(self.tokens), self.seed)
         self.work = 0
+        self.near = [None, None]  # targets (K, K) of global codes and of patch codes
+        if self.options.soft:
+            books = self.tokenizer.global_codebook, self.tokenizer.patch_codebook
+            self.near = [near_codes(book.codes, self.options.soft) for book in books]
 
     # -- one step ----------------------------------------------------------------------------
 
@@ -53,19 +58,14 @@ class GeneratorTask:
         draws = torch.rand(joint, 5, generator=generator)[share]
         noise = torch.rand(joint, config.k + config.num_patches, generator=generator)[share]
         low, high = self.options.epsilon_low, self.options.epsilon_high
-        full, entropy = self._canvas(
-            self.tokens, batch.cpu(), log_uniform(draws[:, 0].double(), low, high)
-        )
+        draws, noise = draws.to(batch.device), noise.to(batch.device)
+        epsilon = log_uniform(draws[:, 0].double(), low, high)
+        full, entropy = self._canvas(self.tokens, batch, epsilon)
         dropped = draws[:, 1] < self.options.class_dropout
         full = dataclasses.replace(
             full, labels=full.labels.masked_fill(dropped, len(config.classes))
         )
-        full, hidden = draw_mask(full, draws[:, 2:], noise)
-        full, hidden, entropy = (
-            full.to(self.model.device),
-            hidden.to(batch.device),
-            entropy.to(batch.device),
-        )
+        full, hidden = draw_mask(full, draws[:, 2:], noise, self.options.globals_alone)
         terms, self.work = {"code": 0.0}, 0
         # Rows of like length go together, or much of the work would be on padding.
         for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
@@ -73,36 +73,41 @@ class GeneratorTask:
             hidden_part = hidden[rows, : part.codes.shape[1]]
             length = 1 + part.codes.shape[1]  # the class comes first
             self.work += 3 * len(rows) * stack_work(self.model.blocks, length)
-            loss = self.code_loss(hide(part, hidden_part), part, hidden_part)
+            loss = self.code_loss(self.model, hide(part, hidden_part), part, hidden_part)
             terms["code"] += loss * len(rows) / len(batch)
-        terms["place"], terms["profile"] = self.place_loss(hide(full, hidden), entropy)
+        terms["place"], terms["profile"] = self.place_loss(self.model, hide(full, hidden), entropy)
         return sum(terms.values()), terms
 
-    def _canvas(self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor) -> tuple[Canvas, Tensor]:
+    def _canvas(
+        self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor | float
+    ) -> tuple[Canvas, Tensor]:
         """Rows of the cache as a canvas with nothing masked, kept by DTF; and their entropies."""
         entropy = tokens.entropy[rows].double()
         keep = filtering.dtf(entropy, epsilon).keep
-        places, codes = pack(keep, tokens.patch_codes[rows])
+        places, codes = pack(keep, tokens.patch_codes[rows].long())
         return Canvas(tokens.labels[rows], tokens.global_codes[rows], codes, places), entropy
 
-    def code_loss(self, seen: Canvas, full: Canvas, hidden: Tensor) -> Tensor:
+    def code_loss(self, model: MaskGIT, seen: Canvas, full: Canvas, hidden: Tensor) -> Tensor:
         """Mean over rows of the mean cross-entropy of a row's masked tokens, nats."""
-        logits = self.model.logits(seen)
+        logits = model.logits(model.look(self.tokenizer, seen))
         k = full.global_codes.shape[1]
         losses = torch.zeros(hidden.shape, device=hidden.device)
-        for part, values in ((slice(0, k), logits.globals), (slice(k, None), logits.patches)):
+        parts = (slice(0, k), logits.globals), (slice(k, None), logits.patches)
+        for (part, values), near in zip(parts, self.near, strict=True):
             target = full.codes[:, part][hidden[:, part]]
+            if near is not None and model.training:
+                target = near[target]  # (n, K)
             losses[:, part][hidden[:, part]] = F.cross_entropy(
                 values.float(),
                 target,
                 reduction="none",
-                label_smoothing=self.options.label_smoothing if self.model.training else 0.0,
+                label_smoothing=self.options.label_smoothing if model.training else 0.0,
             )
         return (losses.sum(dim=1) / hidden.sum(dim=1).clamp(min=1)).mean()
 
-    def place_loss(self, seen: Canvas, entropy: Tensor) -> tuple[Tensor, Tensor]:
+    def place_loss(self, model: MaskGIT, seen: Canvas, entropy: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropies of H_i / H_total, by place and by rank; rows with H_total = 0 count 0."""
-        share, profile = self.model.place_logits(seen.labels, seen.global_codes)
+        share, profile = model.place_logits(seen.labels, seen.global_codes)
         p = (entropy / entropy.sum(dim=1, keepdim=True).clamp(min=1e-9)).to(share.dtype)
         ranked = p.sort(dim=1, descending=True).values
         return -(p * share).sum(dim=1).mean(), -(ranked * profile).sum(dim=1).mean()
@@ -114,26 +119,30 @@ class GeneratorTask:
 
     @torch.no_grad()
     def validate(self, model: MaskGIT) -> dict[str, float]:
-        """Losses on held-out tokens at EPSILON, in nats: patches given all global codes, by
-        masked fraction; global codes given the class alone; and N by the head beside the true N."""
-        task = dataclasses.replace(self, model=model)
-        rows = torch.arange(min(128, len(self.held_out)))
-        full, entropy = task._canvas(self.held_out, rows, torch.full((len(rows),), EPSILON))
-        full, k = full.to(model.device), model.config.k
+        """Losses on held-out tokens, in nats: patches given all global codes, by masked fraction;
+        global codes given the class alone; and N by the head beside the true N. At the tokenizer's
+        epsilon, or what of the range is nearest to it."""
+        low, high = self.options.epsilon_low, self.options.epsilon_high
+        epsilon = min(max(self.tokenizer.config.epsilon, low), high)
+        rows = torch.arange(min(128, len(self.held_out)), device=model.device)
+        full, entropy = self._canvas(self.held_out, rows, epsilon)
+        k = model.config.k
         noise = torch.rand(full.codes.shape, generator=seeded(self.seed, 5)).to(model.device)
         patches = torch.cat([torch.zeros_like(full.global_codes).bool(), full.real], dim=1)
         row = {}
         for fraction in FRACTIONS:
             hidden = (noise <= fraction) & patches
-            row[f"val_{fraction:g}"] = task.code_loss(hide(full, hidden), full, hidden).item()
+            row[f"val_{fraction:g}"] = self.code_loss(
+                model, hide(full, hidden), full, hidden
+            ).item()
         alone, hidden = (
             full.without_patches(torch.ones(len(rows)).bool().to(model.device)),
             ~patches,
         )
         hidden[:, k:] = False
-        row["val_globals"] = task.code_loss(hide(alone, hidden), alone, hidden).item()
-        place, profile = task.place_loss(full, entropy.to(model.device))
-        keep = model.choose_places(full.labels, full.global_codes, EPSILON)
+        row["val_globals"] = self.code_loss(model, hide(alone, hidden), alone, hidden).item()
+        place, profile = self.place_loss(model, full, entropy.to(model.device))
+        keep = model.choose_places(full.labels, full.global_codes, epsilon)
         return row | {
             "val_place": place.item(),
             "val_profile": profile.item(),
@@ -168,26 +177,27 @@ def hide(full: Canvas, hidden: Tensor) -> Canvas:
     )
 
 
-def draw_mask(full: Canvas, draws: Tensor, noise: Tensor) -> tuple[Canvas, Tensor]:
+def draw_mask(
+    full: Canvas, draws: Tensor, noise: Tensor, alone: float = 1 / 3
+) -> tuple[Canvas, Tensor]:
     """Which tokens training rows hide, (B, k + L) bool; draws (B, 3), noise (B, k + M) uniform.
 
-    As in sampling: a third of the rows have no patches (they are taken off the canvas) and hide
-    global codes, half have all global codes and hide patches; a twelfth have all patches and hide
-    global codes (`edit.vary_globals`), and a twelfth hide of both, each at a share of its own.
-    Shares follow the arccos schedule.
+    As in sampling: a share `alone` of the rows have no patches (they are taken off the canvas) and
+    hide global codes. Of the others three in four have all global codes and hide patches; one in
+    eight has all patches and hides global codes (`edit.vary_globals`), and one in eight hides of
+    both, each at a share of its own. Shares follow the arccos schedule.
     """
     k = full.global_codes.shape[1]
     kind, *shares = draws.unbind(dim=1)
+    kind = (kind - alone) / (1 - alone)  # below 0: without patches
     if k == 0:
-        kind = torch.full_like(kind, 1 / 2)  # there are only patches to hide
-    for_globals, for_patches = (
-        torch.tensor([SCHEDULES["arccos"](r) for r in share.tolist()])[:, None] for share in shares
-    )
+        kind = torch.zeros_like(kind)  # there are only patches to hide
+    for_globals, for_patches = (share.acos()[:, None] * (2 / math.pi) for share in shares)
     score = torch.cat([noise[:, :k], noise[:, k:].gather(1, full.places.clamp(min=0))], dim=1)
-    full = full.without_patches(kind < 1 / 3)
-    all_globals = ((kind >= 1 / 3) & (kind < 5 / 6))[:, None]
+    full = full.without_patches(kind < 0)
+    all_globals = ((kind >= 0) & (kind < 3 / 4))[:, None]
     globals_ = (score[:, :k] < for_globals) & ~all_globals
-    some_patches = full.real & (kind < 11 / 12)[:, None]
+    some_patches = full.real & (kind < 7 / 8)[:, None]
     hidden = torch.cat([globals_, (score[:, k:] < for_patches) & some_patches], dim=1)
     # a row that hides nothing teaches nothing: it hides the token that is first in line
     allowed = torch.cat([(~all_globals).expand(-1, k), some_patches], dim=1)
@@ -205,11 +215,15 @@ def run(
     val: list[str] | None = None,
     init: str | None = None,
     names: dict[str, str] | None = None,
+    side: int | None = None,
+    views: int = VIEWS,
+    sees: bool = False,
 ) -> None:
     """Train a generator on the tokens of labelled folders: afresh, resumed, or going on (`init`).
 
     A picture's class is the name of its folder; `names` renames some. Without `val`, 2 % of the
-    images are held out.
+    images are held out. Of a new generator: `side` of its pictures, the tokenizer's image_size
+    where none is given; `sees`: it looks at the picture decoded so far, see `MaskGIT.look`.
     """
     torch.manual_seed(options.seed)
     files = list_images(data)
@@ -220,10 +234,13 @@ def run(
     world = World.join()
     encoder = TaTok.from_pretrained(tokenizer).to(world.device)
     c, source = encoder.config, options.out if options.resume else init
+    if side is not None and side not in c.sides:
+        raise ValueError(f"--side {side}: this tokenizer has {c.smallest} to {c.largest} pixels.")
     config = GeneratorConfig(
         classes=tuple((names or {}).get(folder, folder) for folder in folders),
         tokenizer=encoder.fingerprint,
-        num_patches=c.num_patches,
+        num_patches=c.grid_of(side or c.image_size) ** 2,
+        picture_dim=c.patch_dim if sees else 0,
         k=c.k,
         layout=c.layout,
         codebook_size=c.codebook_size,
@@ -238,7 +255,10 @@ def run(
     record = MaskGIT.training_record(source) if source else {}
     if not held_out or not files:
         raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
-    cached = cache_tokens(encoder, files, folders, options.out, VIEWS, world)
-    held = cache_tokens(encoder, spread(held_out, 128), folders, options.out, 1, world)
-    task = GeneratorTask(model, cached, held, loss, options.seed, tuple(folders))
+    side = c.side_of(model.config.grid)
+    cached, held = (
+        cache_tokens(encoder, some, folders, options.out, number, world, side).to(world.device)
+        for some, number in ((files, views), (spread(held_out, 128), 1))
+    )
+    task = GeneratorTask(model, cached, held, loss, encoder, options.seed, tuple(folders))
     Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()

@@ -38,9 +38,21 @@ class GeneratorLoss:
     """The options of the generator's loss."""
 
     label_smoothing: float = 0.1
+    soft: float = 0.0  # width of the targets among near codes, see `near_codes`; 0: one code
     class_dropout: float = 0.1
+    globals_alone: float = 1 / 3  # share of the rows that have no patches; see `draw_mask`
     epsilon_low: float = EPSILONS[0]  # epsilon is drawn log-uniformly from here
     epsilon_high: float = EPSILONS[1]
+
+
+def near_codes(codes: Tensor, soft: float) -> Tensor:
+    """Targets in place of single codes: softmax(-||e - e'||^2 / (soft d)) of (K, dim), (K, K).
+
+    d: mean squared distance of a code to the one nearest to it.
+    """
+    squared = torch.cdist(codes, codes).square()
+    others = squared + torch.diag(torch.full_like(squared[0], torch.inf))
+    return (-squared / (soft * others.min(dim=1).values.mean())).softmax(dim=1)
 
 
 def reconstruction(x: Tensor, y: Tensor, log: bool) -> Tensor:

@@ -112,7 +112,7 @@ def test_generate_goes_on_from_a_token_file(both, capsys, monkeypatch):
     tokens = cli.copies(code, tokenizer, 4)
     for option, steps in (
         (("--globals-of", code, "--count", 7), vary_patches(tokenizer, generator, tokens, "a", 7)),
-        (("--patches-of", code), vary_globals(generator, tokens, "a")),
+        (("--patches-of", code), vary_globals(tokenizer, generator, tokens, "a")),
     ):
         out = files / "grid.png"
         run(capsys, monkeypatch, "generate", *weights, "--label", "a", *option, "-o", out)

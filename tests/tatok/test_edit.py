@@ -221,7 +221,7 @@ def test_vary_patches_keeps_the_global_codes_alone(model, generator):
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_vary_globals_keeps_the_patches_and_uses_all_steps(model, generator, steps):
     tokens = tokens_of(model, pictures(2))
-    made = list(vary_globals(generator, tokens, "b", steps=steps))
+    made = list(vary_globals(model, generator, tokens, "b", steps=steps))
     k = torch.full((2,), K_GLOBAL)
     assert [step.index for step in made] == list(range(1, steps + 1))
     for step in made:
@@ -232,7 +232,9 @@ def test_vary_globals_keeps_the_patches_and_uses_all_steps(model, generator, ste
     drawn = made[-1].tokens.global_codes
     assert not torch.equal(drawn, tokens.global_codes)
     swapped = dataclasses.replace(tokens, patch_codes=tokens.patch_codes.flip(0))
-    assert not torch.equal(last(vary_globals(generator, swapped, "b")).tokens.global_codes, drawn)
+    assert not torch.equal(
+        last(vary_globals(model, generator, swapped, "b")).tokens.global_codes, drawn
+    )
 
 
 def test_prior_gives_the_places_of_varied_patches():
@@ -275,8 +277,8 @@ def test_bad_arguments_are_named_at_once(model, generator, hidden):
         (lambda: inpaint(model, generator, x, hidden, "a", steps=0), "steps"),
         (lambda: vary_patches(model, generator, tokens, "a", count=17), "count"),
         (lambda: vary_patches(model, generator, tokens_of(random_model(k=3), x), "a"), "k = 4"),
-        (lambda: vary_globals(generator, tokens_of(random_model(k=3), x), "a"), "k = 4"),
-        (lambda: vary_globals(generator, tokens, "zebra"), "class"),
+        (lambda: vary_globals(model, generator, tokens_of(random_model(k=3), x), "a"), "k = 4"),
+        (lambda: vary_globals(model, generator, tokens, "zebra"), "class"),
         (lambda: interpolate(model, generator, one, short, [0.5], "a"), "k = 4"),
         (lambda: interpolate(model, generator, one, two, [0.5], "a"), "one picture"),
         (lambda: interpolate(model, generator, one, one, [1.5], "a"), "from 0 to 1"),

@@ -145,6 +145,8 @@ KNOBS = {
     "guidance_schedule": "constant",
     "epsilon": 0.7,
     "seed": 1,
+    "patch_temperature": 0.3,
+    "patch_guidance": 1.0,
 }
 
 
@@ -224,10 +226,11 @@ def test_bad_input_is_named(model, bad, match):
 
 def test_prior_needs_the_tokenizer():
     model = MaskGIT(dataclasses.replace(CONFIG, estimator="prior"))
-    with pytest.raises(ValueError, match="place_entropy"):
+    with pytest.raises(ValueError, match="tokenizer is needed"):
         run(model)
-    H = torch.arange(16.0).expand(3, 16)
-    last = run(model, entropy_of=lambda codes: H, count=2)[-1]
+    tokenizer = random_model(estimator="prior")
+    tokenizer.place_entropy = lambda codes, grid: torch.arange(16.0).expand(3, 16)
+    last = run(model, tokenizer=tokenizer, count=2)[-1]
     assert last.keep.nonzero()[:, 1].tolist() == [14, 15] * 3
 
 
@@ -236,11 +239,9 @@ def test_places_by_prior_are_free_where_the_codes_give_them(steps):
     tokenizer = random_model(estimator="prior")
     generator, seen = random_generator(tokenizer), []
 
-    def rule(codes):
-        seen.append(codes)
-        return tokenizer.place_entropy(codes)
-
-    tokens = list(sample(generator, "ab", 5, rule, steps=steps))[-1].tokens
+    own = tokenizer.place_entropy
+    tokenizer.place_entropy = lambda codes, grid: seen.append(codes) or own(codes, grid)
+    tokens = list(sample(generator, "ab", 5, tokenizer, steps=steps))[-1].tokens
     with_places = dataclasses.replace(tokens, places="sent").bits() - tokens.bits()
     if steps == 1:  # everything is drawn at once: the codes came after the places
         assert (seen[0] == MASKED).all() and tokens.places == "sent"
@@ -308,7 +309,7 @@ def test_the_loss_is_the_same_in_parts_of_like_length(model, monkeypatch):
     losses = []
     for parts in (1, 3):
         monkeypatch.setattr(train_generator, "PARTS", parts)
-        task = GeneratorTask(model.train(), cached(), cached(), GeneratorLoss())
+        task = GeneratorTask(model.train(), cached(), cached(), GeneratorLoss(), random_model())
         losses.append(task.loss(torch.arange(10), 0, World())[0].item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     full = canvas()
@@ -319,7 +320,7 @@ def test_the_loss_is_the_same_in_parts_of_like_length(model, monkeypatch):
 @pytest.mark.gradients
 def test_loss_is_on_masked_tokens_and_reaches_everything(model):
     options = GeneratorLoss(label_smoothing=0.0)
-    task = GeneratorTask(model.train(), cached(), cached(), options)
+    task = GeneratorTask(model.train(), cached(), cached(), options, random_model())
     loss, terms = task.loss(torch.arange(12), 0, World())
     loss.backward()
     for name, parameter in model.named_parameters():
@@ -334,16 +335,18 @@ def test_loss_is_on_masked_tokens_and_reaches_everything(model):
         logits.patches.log_softmax(1)[0, full.patch_codes[0, 0]]
         + logits.globals.log_softmax(1)[0, full.global_codes[1, 0]]
     )
-    assert task.code_loss(seen, full, hidden).item() == pytest.approx(by_hand.item() / 3, rel=1e-4)
+    assert task.code_loss(model, seen, full, hidden).item() == pytest.approx(
+        by_hand.item() / 3, rel=1e-4
+    )
 
 
 def test_place_loss_is_a_cross_entropy_of_shares(model):
-    task = GeneratorTask(model, cached(), cached(), GeneratorLoss())
+    task = GeneratorTask(model, cached(), cached(), GeneratorLoss(), random_model())
     c = canvas()
     H = torch.rand(3, 16)
     share, profile = model.place_logits(c.labels, c.global_codes)
     p = H / H.sum(1, keepdim=True)
-    place, by_rank = task.place_loss(c, H)
+    place, by_rank = task.place_loss(model, c, H)
     assert place.item() == pytest.approx(-(p * share).sum(1).mean().item(), rel=1e-5)
     ranked = p.sort(1, descending=True).values
     assert by_rank.item() == pytest.approx(-(ranked * profile).sum(1).mean().item(), rel=1e-5)

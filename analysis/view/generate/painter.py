@@ -90,8 +90,7 @@ class Painter:
         options = asdict(drawing.options) | {"seed": drawing.seed(row)}
         label, count = drawing.label, drawing.count
         if drawing.mode == CLASS:
-            rule = generator.entropy_of(model)
-            return sample(generator, [label], count, rule, **options)
+            return sample(generator, [label], count, model, **options)
         if drawing.mode == INPAINT:
             return edit.inpaint(
                 model, generator, sources.a.x, sources.hidden, label, count, **options
@@ -103,7 +102,7 @@ class Painter:
         tokens = self.tokens(sources.a, drawing)
         if drawing.mode == KEEP_GLOBALS:
             return edit.vary_patches(model, generator, tokens, label, count, **options)
-        return edit.vary_globals(generator, tokens, label, **options)
+        return edit.vary_globals(model, generator, tokens, label, **options)
 
     @torch.inference_mode()
     def tokens(self, square: Square, drawing: Drawing) -> Tokens:
@@ -121,13 +120,7 @@ class Painter:
 
         After the last step it is `TaTok.decode` of the tokens.
         """
-        model, tokens = self.engine.model, step.tokens
-        mask = model.decoder.mask
-        g = model.embed_globals(tokens.global_codes)
-        codes = tokens.patch_codes.clamp(min=0)
-        drawn = (tokens.patch_codes >= 0)[:, :, None]
-        p = torch.where(drawn, model.patch_codebook.embed(codes), mask)
-        return model.decoder(g, p, step.keep).clamp(-1, 1)
+        return self.engine.model.decode(step.tokens, step.keep)
 
 
 def tell(step: Step, known: tuple[list[Row], list[Row]]) -> None:

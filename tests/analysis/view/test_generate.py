@@ -192,7 +192,7 @@ def test_a_class_is_drawn_as_the_library_draws_it(painter):
     generator, model = painter.generator, painter.engine.model
     for row in range(2):
         options = dataclasses.asdict(drawing.options) | {"seed": 7 + row}
-        *_, step = sample(generator, ["dog"], None, generator.entropy_of(model), **options)
+        *_, step = sample(generator, ["dog"], None, model, **options)
         last = drawn(painter, drawing, row)[-1]
         assert torch.equal(last.step.tokens.patch_codes, step.tokens.patch_codes)
         assert torch.equal(painter.picture(last.step), model.decode(step.tokens))

@@ -83,7 +83,7 @@ def test_the_cache_holds_what_the_tokenizer_says(world):
     assert not torch.equal(cached.patch_codes[28:], cached.patch_codes[:14])
     keep = filtering.dtf(cached.entropy[:28], 0.3).keep
     assert torch.equal(keep, selection.keep)
-    assert torch.equal(cached.patch_codes[:28].masked_fill(~keep, -1), tokens.patch_codes)
+    assert torch.equal(cached.patch_codes[:28].masked_fill(~keep, -1).long(), tokens.patch_codes)
     stamp = next((world / "cache").iterdir()).stat().st_mtime_ns
     again = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
     assert next((world / "cache").iterdir()).stat().st_mtime_ns == stamp
