@@ -180,6 +180,10 @@ class MaskGIT(Pretrained):
         """Whether `sample` has to have the tokenizer: for the places, or to see the picture."""
         return self.ranks_by_globals or self.see is not None
 
+    def side(self, tokenizer: TaTok) -> int:
+        """S of the pictures that it draws with this tokenizer, pixels."""
+        return tokenizer.config.side_of(self.config.grid)
+
     def check_tokenizer(self, tokenizer: TaTok) -> None:
         """ValueError unless these weights were trained on this tokenizer's tokens."""
         if self.config.tokenizer != tokenizer.fingerprint:

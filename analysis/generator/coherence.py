@@ -79,7 +79,7 @@ def measure(
     starts = range(0, len(files), batch)
     for start in tqdm(starts, desc="coherence", unit="batch", dynamic_ncols=True):
         some = files[start : start + batch]
-        x = torch.cat([load_image(f.path, size=tokenizer.config.image_size) for f in some])
+        x = torch.cat([load_image(f.path, size=generator.side(tokenizer)) for f in some])
         labels = [(start + i) % len(generator.config.classes) for i in range(len(some))]
         maps = extractor(x).maps
         for name, tokens in ways(tokenizer, generator, x, labels, options, start):

@@ -28,6 +28,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     generator = MaskGIT.from_pretrained(args.weights)
     same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
     several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
+    several += ("patch_guidance", "patch_temperature")
     each = itertools.product(*(getattr(args, name) for name in several))
     try:
         generator.check_tokenizer(tokenizer)
@@ -41,7 +42,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     pictures = quality.find_pictures(args.data, folders, args.n, args.train_limit)
     extractor = Lite0().to(memory_format=torch.channels_last)
     features = quality.training_features(
-        pictures.training, tokenizer.config.image_size, extractor, args.cache
+        pictures.training, generator.side(tokenizer), extractor, args.cache
     )
     judge = quality.Judge(extractor, features, tuple(map(IMAGENETTE.get, folders)))
     data = Data("*/train", pictures.sha256, len(features))
@@ -57,9 +58,8 @@ def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     generator = MaskGIT.from_pretrained(args.weights)
     try:
         generator.check_tokenizer(tokenizer)
-        options = SamplingOptions(
-            steps=args.steps, guidance=args.guidance, epsilon=args.epsilon, seed=args.seed
-        )
+        names = ("steps", "guidance", "temperature", "choice_temperature", "epsilon", "seed")
+        options = SamplingOptions(**{name: getattr(args, name) for name in names})
     except ValueError as error:
         raise BadData(str(error)) from error
     record = MaskGIT.training_record(args.weights)
@@ -101,6 +101,10 @@ def add(verbs) -> None:
     drawn.add_argument(
         "--choice-temperature", type=float, nargs="+", default=[options.choice_temperature]
     )
+    for name in ("--patch-guidance", "--patch-temperature"):
+        drawn.add_argument(
+            name, type=float, nargs="+", default=[None], help="default: as that of G"
+        )
     drawn.add_argument("--steps", type=int, default=8)
     cli.epsilon(drawn, EPSILON)
     drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
@@ -112,6 +116,8 @@ def add(verbs) -> None:
     one.add_argument("--n", type=int, default=200, help="pictures, as many of each class")
     one.add_argument("--steps", type=int, default=8)
     one.add_argument("--guidance", type=float, default=1.0, help="1: none")
+    one.add_argument("--temperature", type=float, default=options.temperature)
+    one.add_argument("--choice-temperature", type=float, default=options.choice_temperature)
     cli.epsilon(one, EPSILON)
 
     made = cli.verb(verbs, "speed", run_speed, "cost of a picture by the number of its tokens")

@@ -1,6 +1,6 @@
 """The generator's part of the model card: gFD, memorising, and what a classifier makes of it.
 
-All pictures are compared at the tokenizer's S × S, as many of each class. Beside every number of
+All pictures are compared at the generator's S × S, as many of each class. Beside every number of
 the generated pictures stand those of held-out pictures and of their reconstructions, which no
 generator of these tokens can be expected to beat.
 """
@@ -298,7 +298,7 @@ def measure(
 
     files: `Pictures.held_out`. The reconstructions are at the settings' ε, the same in all.
     """
-    size, n = tokenizer.config.image_size, len(files)
+    size, n = generator.side(tokenizer), len(files)
     (epsilon,) = {options.epsilon for options in settings}
     with tqdm(total=n * (3 + len(settings)), unit="image", dynamic_ncols=True) as bar:
 
@@ -312,12 +312,8 @@ def measure(
         reconstructed = judge.row("their reconstructions", counted(again))
 
         def draw(options: SamplingOptions, more: str = "") -> Row:
-            name = (
-                f"guidance {options.guidance:g} ({options.guidance_schedule}), temperature "
-                f"{options.temperature:g}, choice temperature {options.choice_temperature:g}{more}"
-            )
             batches = generated(tokenizer, generator, n, options)
-            return judge.row(name, counted(batches), options)
+            return judge.row(setting(options) + more, counted(batches), options)
 
         drawn = sorted(map(draw, settings), key=lambda row: row.distance.value)
         best = choose(drawn, reconstructed).options
@@ -332,6 +328,15 @@ def measure(
         sum(index is not None for index in judge.imagenet),
         tokenizer.fingerprint,
         provenance,
+    )
+
+
+def setting(options: SamplingOptions) -> str:
+    """What tells one setting from another; global codes / patches where the two differ."""
+    each = lambda pair: " / ".join(dict.fromkeys(f"{value:g}" for value in pair))  # noqa: E731
+    return (
+        f"guidance {each(options.guidances)} ({options.guidance_schedule}), temperature "
+        f"{each(options.temperatures)}, choice temperature {options.choice_temperature:g}"
     )
 
 

@@ -252,10 +252,14 @@ def run(
         model.start_from_codes(encoder)
     if (model.config.tokenizer, model.config.classes) != (config.tokenizer, config.classes):
         raise ValueError("These generator weights belong to another tokenizer or other classes.")
+    for name, asked in (("num_patches", side), ("picture_dim", sees)):
+        own, wanted = getattr(model.config, name), getattr(config, name)
+        if asked and own != wanted:
+            raise ValueError(f"The weights have {name} = {own}, and the flags ask for {wanted}.")
     record = MaskGIT.training_record(source) if source else {}
     if not held_out or not files:
         raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
-    side = c.side_of(model.config.grid)
+    side = model.side(encoder)
     cached, held = (
         cache_tokens(encoder, some, folders, options.out, number, world, side).to(world.device)
         for some, number in ((files, views), (spread(held_out, 128), 1))

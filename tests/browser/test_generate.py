@@ -16,6 +16,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
 
+from analysis.view.generate.knobs import MAY_IDLE
 from analysis.view.generate.painter import Painter, Sources, numbers
 from analysis.view.generate.settings import Drawing
 from analysis.view.shared.engine import Engine
@@ -330,11 +331,12 @@ def test_generate_is_in_reach_from_every_knob(open_page, size):
     assert label["x"] + label["width"] <= field["x"] and field["width"] >= 50
 
 
+def hyphenated(name: str) -> str:
+    return name.replace("_", "-")
+
+
 def test_what_changes_nothing_is_off_and_says_why(tab):
-    knobs = {
-        name: tab.locator(f"#generate-{name}")
-        for name in ("guidance", "guidance-schedule", "schedule", "choice-temperature")
-    }
+    knobs = {name: tab.locator(f"#generate-{name}") for name in map(hyphenated, MAY_IDLE)}
 
     def check_off(**why) -> None:
         for name, knob in knobs.items():
@@ -351,13 +353,21 @@ def test_what_changes_nothing_is_off_and_says_why(tab):
     set_slider(tab, "generate-steps", 2)
     check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE)
     set_slider(tab, "generate-guidance", 1)
+    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE)
+    set_slider(tab, "generate-patch-guidance", 1)
     check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE, guidance_schedule="Guidance 1 is none")
     set_slider(tab, "generate-guidance", 2)
     choose_mode(tab, "a picture's patches")  # the class is "no class" now
-    check_off(guidance=NO_CLASS, guidance_schedule=NO_CLASS)
+    given = "The patches are given."
+    check_off(
+        guidance=NO_CLASS,
+        guidance_schedule=NO_CLASS,
+        patch_guidance=NO_CLASS,
+        patch_temperature=given,
+    )
     tab.locator("#generate-class input").click()
     tab.get_by_role("option", name="cat").click()
-    check_off()
+    check_off(patch_guidance=given, patch_temperature=given)
     generate(tab)
     assert settings_of(tab)["settings"]["guidance"] == 2
 

@@ -13,12 +13,13 @@ from tatok.sampling import SCHEDULES, SamplingOptions, fill, sample, still_maske
 from tatok.streams import seeded
 from tatok.tokenfile import pack as pack_file
 from tatok.tokenfile import unpack as unpack_file
-from tatok.tokens import place_bits
+from tatok.tokens import Tokens, place_bits
 from tatok.training import generator as train_generator
 from tatok.training.cache import CachedTokens
 from tatok.training.generator import GeneratorTask, draw_mask, hide
 from tatok.training.loop import World
-from tatok.training.losses import GeneratorLoss
+from tatok.training.losses import GeneratorLoss, near_codes
+from tatok.transformer import patchify
 
 CONFIG = GeneratorConfig(
     classes=("a", "b", "c"), tokenizer="0" * 16, num_patches=16, k=4, codebook_size=32, dim=32,
@@ -234,6 +235,58 @@ def test_prior_needs_the_tokenizer():
     assert last.keep.nonzero()[:, 1].tolist() == [14, 15] * 3
 
 
+@pytest.mark.parametrize("layout", ["grid", "sequence"])
+def test_a_generator_that_looks_sees_the_picture_so_far(layout):
+    tokenizer = random_model(layout=layout)
+    model = random_generator(tokenizer, picture_dim=192)
+    c = canvas()
+    c = dataclasses.replace(c, labels=c.labels % 2).without_patches(torch.tensor([0, 1, 0]).bool())
+    c = hide(c, torch.rand(c.codes.shape, generator=seeded(4)) < 0.5)
+    seen = model.look(tokenizer, c).picture  # (B, L, 192)
+    for row in (0, 2):
+        places = c.places[row][c.real[row]]
+        kept = torch.zeros(1, 16, dtype=torch.bool)
+        kept[0, places] = True
+        codes = unpack(c.places[row : row + 1], c.patch_codes[row : row + 1], 16)
+        known = Tokens(c.global_codes[row : row + 1], codes, layout, 64)
+        x = tokenizer.decode(known, kept)
+        expected = patchify(x, tokenizer.config)[0, places]
+        torch.testing.assert_close(seen[row, : len(places)], expected, atol=1e-5, rtol=0)
+    assert not seen[1].any()
+    assert model.look(tokenizer, hide(c, c.codes < 64).rows(torch.tensor([1]))).picture is None
+    assert not torch.equal(model(c), model(dataclasses.replace(c, picture=seen)))
+
+
+def test_what_looks_draws_with_the_tokenizer_alone():
+    tokenizer = random_model()
+    model = random_generator(tokenizer, picture_dim=192)
+    with pytest.raises(ValueError, match="tokenizer is needed"):
+        sample(model, "ab")
+    drawn = [
+        list(sample(model, "ab", 9, tokenizer, steps=4, guidance=g))[-1].tokens.patch_codes
+        for g in (1, 3)
+    ]
+    assert (drawn[0] >= 0).sum() == 18 and not torch.equal(*drawn)
+    together, alone = drawn[1], list(sample(model, "a", 9, tokenizer, steps=4, guidance=3))[-1]
+    assert torch.equal(together[:1], alone.tokens.patch_codes)
+    with torch.no_grad():
+        model.see.weight *= -1
+    turned = list(sample(model, "ab", 9, tokenizer, steps=4, guidance=3))[-1].tokens
+    assert not torch.equal(turned.patch_codes, together)
+
+
+@pytest.mark.parametrize("layout", ["grid", "sequence"])
+def test_tokens_that_are_being_drawn_decode_as_mask_tokens(layout):
+    tokenizer = random_model(layout=layout)
+    codes = torch.arange(16)[None].masked_fill(torch.arange(16) % 3 == 0, MASKED)
+    tokens = Tokens(torch.tensor([[1, 2, MASKED, 4]]), codes, layout, 64)
+    whole = tokenizer.decode(tokens)
+    assert torch.equal(whole, tokenizer.decode(tokens, tokens.keep))
+    waiting = tokenizer.decode(tokens, torch.ones(1, 16, dtype=torch.bool))
+    # in `sequence` a place that is still to be filled moves those behind it
+    assert torch.equal(whole, waiting) == (layout == "grid")
+
+
 @pytest.mark.parametrize("steps", [1, 2, 6])
 def test_places_by_prior_are_free_where_the_codes_give_them(steps):
     tokenizer = random_model(estimator="prior")
@@ -315,6 +368,36 @@ def test_the_loss_is_the_same_in_parts_of_like_length(model, monkeypatch):
     full = canvas()
     short = full.rows(torch.tensor([int(full.real.sum(1).argmin())]))
     assert short.real.all() and short.codes.shape[1] < full.codes.shape[1]
+
+
+def test_soft_targets_go_to_near_codes(model):
+    codes = torch.randn(32, 4, generator=seeded(0))
+    near = near_codes(codes, 0.5)
+    apart = torch.cdist(codes, codes)
+    assert torch.equal(near.topk(5, dim=1).indices, (-apart).topk(5, dim=1).indices)
+    torch.testing.assert_close(near.sum(1), torch.ones(32))
+    torch.testing.assert_close(near_codes(codes, 1e-6), torch.eye(32))
+    tokenizer = random_model(codebook_size=32)
+    losses = {}
+    for soft in (0.0, 1e-6, 3.0):
+        options = GeneratorLoss(label_smoothing=0.0, soft=soft)
+        task = GeneratorTask(model.train(), cached(), cached(), options, tokenizer)
+        losses[soft] = task.loss(torch.arange(10), 0, World())[0].item()
+        model.eval()
+        losses[soft, "held out"] = task.validate(model)["val_1"]
+    assert losses[0.0] == pytest.approx(losses[1e-6], rel=1e-5) != losses[3.0]
+    assert losses[0.0, "held out"] == losses[3.0, "held out"]  # told by single codes
+
+
+def test_the_share_of_global_codes_alone():
+    full, draws = canvas(B=600, seed=3), torch.rand(600, 3, generator=seeded(0))
+    noise = torch.rand(600, 20, generator=seeded(1))
+    for alone in (0.1, 0.6):
+        shown, hidden = draw_mask(full, draws, noise, alone)
+        assert abs((~shown.real.any(1)).float().mean().item() - alone) < 0.05
+        assert (hidden.sum(1) > 0).all()
+        given = ~hidden[:, :4].any(1)
+        assert abs(given.float().mean().item() - 0.75 * (1 - alone)) < 0.07
 
 
 @pytest.mark.gradients

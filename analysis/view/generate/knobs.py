@@ -6,13 +6,21 @@ from dataclasses import dataclass, fields
 
 import gradio as gr
 
-from analysis.view.generate.settings import MAX_PICTURES, MAX_SEED, MAX_STEPS, RANGES, Drawing
+from analysis.view.generate.settings import (
+    MAX_PICTURES,
+    MAX_SEED,
+    MAX_STEPS,
+    OF_PATCHES,
+    RANGES,
+    Drawing,
+)
 from analysis.view.shared.settings import BadSetting
 from tatok.config import GeneratorConfig
 from tatok.sampling import GUIDANCE_SCHEDULES, SCHEDULES, SamplingOptions
 
 BY_EPSILON, BY_COUNT = "epsilon", "count"
-MAY_IDLE = ("guidance", "guidance_schedule", "schedule", "choice_temperature")
+MAY_IDLE = ("guidance", "temperature", "patch_guidance", "patch_temperature")
+MAY_IDLE += ("guidance_schedule", "schedule", "choice_temperature")
 PRIVATE = {"api_visibility": "private"}
 NARROW = 120  # pixels, the least width of a control
 
@@ -26,6 +34,8 @@ class Knobs:
     steps: gr.Slider
     guidance: gr.Slider
     temperature: gr.Slider
+    patch_guidance: gr.Slider
+    patch_temperature: gr.Slider
     length: gr.Radio
     epsilon: gr.Slider
     count: gr.Slider
@@ -72,8 +82,11 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
         pictures = gr.Slider(1, MAX_PICTURES, 4, step=1, label="Pictures", **_slid("pictures"))
         steps = gr.Slider(1, MAX_STEPS, default.steps, step=1, label="Steps", **_slid("steps"))
     with gr.Row():
-        guidance = _slider("guidance", "Guidance", 0.1)
-        temperature = _slider("temperature", "Temperature", 0.05)
+        guidance = _slider("guidance", "Guidance of G", 0.1)
+        patch_guidance = _slider("patch_guidance", "of the patches", 0.1)
+    with gr.Row():
+        temperature = _slider("temperature", "Temperature of G", 0.05)
+        patch_temperature = _slider("patch_temperature", "of the patches", 0.05)
     with gr.Group():
         length = gr.Radio(
             [("DTF at ε", BY_EPSILON), ("fixed N", BY_COUNT)],
@@ -138,7 +151,10 @@ def switch_idle(config: GeneratorConfig, mode: gr.Radio, every: Knobs) -> None:
         ]
 
     gr.on(
-        [knob.change for knob in (mode, every.label, every.steps, every.guidance)],
+        [
+            knob.change
+            for knob in (mode, every.label, every.steps, every.guidance, every.patch_guidance)
+        ],
         switch,
         [mode, *every.components],
         [getattr(every, name) for name in MAY_IDLE],
@@ -157,6 +173,9 @@ def _slid(name: str) -> dict:
 
 
 def _slider(name: str, label: str, step: float) -> gr.Slider:
-    _, low, high = RANGES[name]
-    start = getattr(SamplingOptions(), name)
+    _, low, high = (RANGES | OF_PATCHES)[name]
+    default = SamplingOptions()
+    start = getattr(default, name)
+    if start is None:  # as of the global codes
+        start = getattr(default, name.removeprefix("patch_"))
     return gr.Slider(low, high, start, step=step, label=label, **_slid(name.replace("_", "-")))

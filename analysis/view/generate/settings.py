@@ -34,6 +34,11 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "top_p": ("top-p", 0.01, 1),
     "guidance": ("The guidance", 0, 10),
 }
+# Those of the patches where they are not as those of the global codes.
+OF_PATCHES = {
+    "patch_temperature": ("The temperature of the patches", *RANGES["temperature"][1:]),
+    "patch_guidance": ("The guidance of the patches", *RANGES["guidance"][1:]),
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,16 @@ class Drawing:
         if count is not None:
             count = _whole(count, "N", 0, config.num_patches)
         knobs = {name: _within(values.get(name, getattr(default, name)), name) for name in RANGES}
+        knobs |= {
+            name: None if values.get(name) is None else _within(values[name], name)
+            for name in OF_PATCHES
+        }
         schedules = {"schedule": SCHEDULES, "guidance_schedule": GUIDANCE_SCHEDULES}
         for name, known in schedules.items():
             value = values.get(name, getattr(default, name))
             knobs[name] = parse_name(value, f"The {name.replace('_', ' ')}", known)
         if label is None:
-            knobs["guidance"] = 1.0
+            knobs["guidance"] = knobs["patch_guidance"] = 1.0
         return cls(
             mode=parse_name(values.get("mode", CLASS), "What is drawn from", MODES),
             label=label,
@@ -89,10 +98,19 @@ class Drawing:
     def idle(self) -> dict[str, str]:
         """The knobs that change nothing as the others are, and for each one sentence why."""
         steps, found = self.options.steps, {}
+        drawn = (self.mode in (CLASS, KEEP_PATCHES), self.mode != KEEP_PATCHES)  # globals, patches
+        guidances = {
+            g for g, is_drawn in zip(self.options.guidances, drawn, strict=True) if is_drawn
+        }
+        for name in ("guidance", "temperature"):
+            if not drawn[1]:
+                found[f"patch_{name}"] = "The patches are given."
+            elif not drawn[0] and getattr(self.options, f"patch_{name}") is not None:
+                found[name] = "The global tokens are given."
         if self.label is None:
             why = "Without a class there is nothing to be guided to."
-            found = {"guidance": why, "guidance_schedule": why}
-        elif self.options.guidance == 1:
+            found |= dict.fromkeys(("guidance", "patch_guidance", "guidance_schedule"), why)
+        elif guidances == {1}:
             found["guidance_schedule"] = "Guidance 1 is none, at every step."
         elif steps == 1:
             found["guidance_schedule"] = "The last step, here the only one, has all the guidance."
@@ -117,10 +135,12 @@ class Drawing:
         return self.options.seed + (0 if self.mode == BETWEEN else row)
 
 
-def parse_hidden(value: object, model: TaTok) -> Tensor:
-    """The painted patches, M characters "0" or "1", as pixels: (S, S) bool. Raises BadSetting."""
-    config = model.config
-    M, S, grid = config.num_patches, config.image_size, config.grid
+def parse_hidden(value: object, model: TaTok, side: int) -> Tensor:
+    """The painted patches of a picture of S = side pixels, M characters "0" or "1", as pixels:
+    (S, S) bool. Raises BadSetting."""
+    config, S = model.config, side
+    grid = config.grid_of(S)
+    M = grid**2
     if not isinstance(value, str) or len(value) != M or set(value) - {"0", "1"}:
         raise BadSetting(f"The painted patches must be {M} characters, each 0 or 1.")
     if "1" not in value:
@@ -166,7 +186,7 @@ def _whole(value: object, what: str, low: int, high: int) -> int:
 
 
 def _within(value: object, name: str) -> float:
-    what, low, high = RANGES[name]
+    what, low, high = (RANGES | OF_PATCHES)[name]
     number = parse_number(value, what)
     if not low <= number <= high:
         raise BadSetting(f"{what} must lie in {low:g}..{high:g}.")

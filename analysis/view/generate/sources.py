@@ -74,7 +74,7 @@ def taken(engine: Engine, path: str, name: str) -> tuple[Accepted, dict]:
         "id": square.key,
         "name": name,
         "image": png_url(square.x),
-        "grid": engine.model.config.grid,
+        "grid": engine.grid(square),
     }
 
 

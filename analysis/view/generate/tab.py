@@ -48,7 +48,7 @@ def build(
         generator = MaskGIT.from_pretrained(weights)
         if generator.config.tokenizer != engine.model.fingerprint:
             engine = Engine(TaTok.from_pretrained(weights))
-        painter = Painter(engine, generator)
+        painter = Painter(Engine(engine.model, generator.side(engine.model)), generator)
     except BadCheckpoint as error:
         log.warning("no generator: %s", error)
         reason = "There are no generator weights that can be read beside the tokenizer's."
@@ -273,7 +273,7 @@ def _sources(
         raise BadSetting(LOST)
     hidden = None
     if drawing.mode == INPAINT:
-        hidden = parse_hidden(painted(canvas), engine.model)
+        hidden = parse_hidden(painted(canvas), engine.model, engine.side)
     second = engine.square(b.path, None) if drawing.mode == BETWEEN else None
     return Sources(engine.square(a.path, None), second, hidden)
 

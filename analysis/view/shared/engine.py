@@ -51,8 +51,10 @@ class Result:
 class Engine:
     """A model with memory-capped caches, safe to call from several threads."""
 
-    def __init__(self, model: TaTok) -> None:
+    def __init__(self, model: TaTok, side: int | None = None) -> None:
+        """side: of a picture where none is named, pixels (None: the model's image_size)."""
         self.model = model
+        self.side = side or model.config.image_size
         self.open = lru_cache(OPENED)(open_image)
         self.square = lru_cache(CACHED)(self._square)
         self.encode = lru_cache(CACHED)(self._encode)
@@ -61,8 +63,8 @@ class Engine:
 
     def _square(self, path: str, box: Box | None, side: int | None = None) -> Square:
         """The square `box` of a picture file (None: the centre), `side` pixels wide (None: the
-        model's image_size). Raises BadImage."""
-        return Square.of(load_image(self.open(path), side or self.model.config.image_size, box))
+        engine's). Raises BadImage."""
+        return Square.of(load_image(self.open(path), side or self.side, box))
 
     def grid(self, square: Square) -> int:
         """Patches along its side."""

@@ -54,7 +54,8 @@ def sources(painter):
 
 def sources_of(engine) -> Sources:
     """Two pictures, the first of them painted over in the middle."""
-    return Sources(*map(Square.of, pictures(2).split(1)), parse_hidden(HIDDEN, engine.model))
+    hidden = parse_hidden(HIDDEN, engine.model, engine.side)
+    return Sources(*map(Square.of, pictures(2).split(1)), hidden)
 
 
 def asked(**changes) -> Drawing:
@@ -114,6 +115,8 @@ def test_without_a_class_there_is_no_guidance(label):
         ({"top_p": 0}, "top-p must lie"),
         ({"top_p": 1.1}, "top-p must lie"),
         ({"guidance": 1e9}, "The guidance must lie in 0..10"),
+        ({"patch_guidance": -1}, "The guidance of the patches must lie in 0..10"),
+        ({"patch_temperature": 0}, "The temperature of the patches must lie in 0.05..3"),
         ({"schedule": "steep"}, "The schedule must be one of"),
         ({"guidance_schedule": None}, "The guidance schedule must be one of"),
     ],
@@ -126,7 +129,7 @@ def test_what_is_out_of_range_gets_one_sentence(changes, sentence):
 
 def test_painted_patches_become_pixels(painter):
     model = painter.engine.model
-    pixels = parse_hidden(HIDDEN, model)
+    pixels = parse_hidden(HIDDEN, model, 32)
     assert pixels.shape == (32, 32)
     found = hidden_patches(model, pixels)
     assert "".join("01"[int(v)] for v in found) == HIDDEN
@@ -138,7 +141,7 @@ def test_painted_patches_become_pixels(painter):
 )
 def test_other_paintings_are_refused(hidden):
     with pytest.raises(BadSetting, match="[Pp]aint"):
-        parse_hidden(hidden, random_model())
+        parse_hidden(hidden, random_model(), 32)
     assert painted("x") is painted(None) is painted([1]) is None
     assert painted({"hidden": hidden}) == hidden
 
@@ -147,9 +150,9 @@ def test_where_patches_overlap_the_last_one_unpainted_is_not_enough():
     model = random_model(overlap=0.5)  # 7 × 7 patches, of which neighbours share pixels
     middle = "".join("01"[place != 24] for place in range(49))
     with pytest.raises(BadSetting) as caught:
-        parse_hidden(middle, model)
+        parse_hidden(middle, model, 32)
     assert str(caught.value) == "Paint over less: no patch of the picture stays wholly visible."
-    assert parse_hidden("1" + "0" * 48, model).any()
+    assert parse_hidden("1" + "0" * 48, model, 32).any()
 
 
 @pytest.mark.parametrize(
@@ -222,6 +225,8 @@ def test_each_picture_can_be_had_by_itself(painter):
         {"top_p": 0.2},
         {"guidance": 6},
         {"guidance_schedule": "constant"},
+        {"patch_guidance": 6},
+        {"patch_temperature": 0.2},
         {"epsilon": 0.7},
         {"count": 3},
     ],
@@ -236,15 +241,22 @@ def test_every_knob_changes_the_result(painter, changes):
 @pytest.mark.parametrize("model", ["grid"], indirect=True)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("steps", [1, 2, 5])
-@pytest.mark.parametrize("label, guidance", [(None, 2), ("dog", 1), ("dog", 2)])
-def test_a_knob_is_idle_where_it_changes_nothing(painter, sources, mode, steps, label, guidance):
+@pytest.mark.parametrize("label, guidance, apart", [(None, 2, 0), ("dog", 1, 0), ("dog", 2, 1)])
+def test_a_knob_is_idle_where_it_changes_nothing(
+    painter, sources, mode, steps, label, guidance, apart
+):
     base = {"mode": mode, "steps": steps, "label": label, "guidance": guidance, "epsilon": 0.02}
     base["temperature"] = 1.0  # else too little is left to chance to tell in so few pictures
+    if apart:  # the patches have their own, as on the page
+        base |= {"patch_guidance": guidance, "patch_temperature": 1.0}
     moved = {
         "guidance": 6,
         "guidance_schedule": "constant",
         "schedule": "square",
         "choice_temperature": 20,
+        "temperature": 3,
+        "patch_guidance": 6,
+        "patch_temperature": 3,
     }
     assert set(moved) == set(knobs.MAY_IDLE)
 

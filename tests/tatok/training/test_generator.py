@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import pictures, random_model
 
-from tatok import MaskGIT, config, filtering
+from tatok import MaskGIT, TaTok, config, filtering
 from tatok.images import to_pil
 from tatok.sampling import sample
 from tatok.training import cache, data
@@ -108,6 +108,29 @@ def test_processes_share_the_encoding_by_shards(world, monkeypatch):
     monkeypatch.setattr(cache, "SHARD", 4)
     monkeypatch.setattr(cache, "_encode", None)  # nothing is left to do
     assert same(alone, cache_tokens(model, files, ["a", "b"], world / "two"))
+
+
+def test_another_side_and_a_generator_that_looks(world):
+    random_model(min_side=16, max_side=32).save_pretrained(world / "weights")
+    made = train(world, "one", 16, side=24, views=2, sees=True)
+    assert (made.config.num_patches, made.config.picture_dim) == (9, 192)
+    again = train(world, "one", 24, resume=True, views=2)  # what the weights are, they stay
+    assert (again.config.num_patches, again.config.picture_dim) == (9, 192)
+    tokenizer = TaTok.from_pretrained(world / "weights")
+    assert made.side(tokenizer) == 24
+    *_, last = sample(again, ["a", "b"], 4, tokenizer, steps=3)
+    assert tokenizer.decode(last.tokens).shape == (2, 3, 24, 24)
+    record = MaskGIT.training_record(world / "one")
+    assert record["sequences"] == 20  # two views of what is not held out
+    for how in ({"side": 32}, {"sees": True, "init": str(world / "blind")}):
+        with pytest.raises(ValueError, match="the flags ask for"):
+            if "init" in how:
+                train(world, "blind", 8)
+            train(world, "three", 32, **{"init": str(world / "one")} | how)
+    with pytest.raises(ValueError, match="16 to 32"):
+        train(world, "two", 16, side=40)
+    torch.testing.assert_close(made.see.weight, again.see.weight, atol=0.05, rtol=0)
+    assert not torch.equal(made.see.weight, again.see.weight)
 
 
 def same(one, other):
