@@ -1,5 +1,6 @@
 """The lesson of the tab Bias: six steps on the live lab, each with a link of its own."""
 
+import io
 import json
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,9 @@ from analysis.bias.placement import Share
 from analysis.view.bias.results import edges_said
 from analysis.view.shared.files import source
 
-CLAIM, SEEN, WHICH = (f'#lab [data-text="lesson-{name}"]' for name in ("claim", "seen", "which"))
+CLAIM, SEEN, WHICH, PLAIN = (
+    f'#lab [data-text="lesson-{name}"]' for name in ("claim", "seen", "which", "plain")
+)
 MEASURING = "Measuring …"
 
 
@@ -23,13 +26,22 @@ MEASURING = "Measuring …"
 def tab(page):
     tab = opened(page)
     tab.locator('[data-lesson="open"]').click()
+    guess(tab)
     return tab
 
 
+def guess(tab, choice="I do not know") -> None:
+    """Answer the question of the step, if it still asks."""
+    expect(tab.locator("#lab .lesson")).to_be_visible(timeout=SLOW)
+    button = tab.locator("#lab .choices").get_by_role("button", name=choice)
+    if button.is_visible():
+        button.click()
+
+
 def measured(tab) -> str:
-    """What is seen, once it is measured."""
+    """The numbers of what is seen, once it is measured; they are folded away."""
     expect(tab.locator(SEEN)).not_to_have_text(MEASURING, timeout=SLOW)
-    return tab.locator(SEEN).inner_text()
+    return tab.locator(SEEN).text_content()
 
 
 def field(tab, name):
@@ -68,6 +80,7 @@ def test_six_steps_by_the_arrow_keys(tab):
         claims.append(tab.locator(CLAIM).inner_text())
         expect(tab.locator("#lab .pointed")).to_have_count(1)
         expect(tab.locator("#lab .pointed")).to_be_in_viewport()
+        guess(tab)
         before = measured(tab)
         if move is None:
             assert before.startswith("Nothing is measured yet: press ")
@@ -75,15 +88,44 @@ def test_six_steps_by_the_arrow_keys(tab):
             move(tab)
             expect(tab.locator(SEEN)).not_to_have_text(before)
             assert measured(tab) != before
-            tab.locator('[data-lesson="on"]').focus()
-        tab.keyboard.press("ArrowRight")  # does nothing after the last
+        tab.locator('[data-lesson="on"]').focus()
+        tab.keyboard.press("ArrowRight")
     assert len(set(claims)) == 6
+    found = tab.locator("#lab .learned li")
+    expect(found).to_have_count(6)
+    expect(found.nth(1)).to_contain_text("not done yet")
+    for step in (0, 2, 3, 5):
+        expect(found.nth(step)).not_to_contain_text("not done yet")
+        expect(found.nth(step)).to_contain_text("The paper")
+    tab.keyboard.press("ArrowRight")  # does nothing after the last
     tab.keyboard.press("ArrowLeft")
-    expect(tab.locator(WHICH)).to_contain_text("Step 5 of 6")
+    expect(tab.locator(WHICH)).to_contain_text("Step 6 of 6")
     tab.keyboard.press("Escape")
     expect(tab.locator("#lab .lesson")).to_be_hidden()
     expect(tab.locator('[data-lesson="open"]')).to_be_focused()
     expect(tab.locator("#lab .pointed")).to_have_count(0)
+
+
+def test_a_guess_comes_before_the_answer(page):
+    tab = opened(page)
+    shown = tab.locator('#lab [data-panel="kept"]')
+    expect(shown).to_be_visible()
+    tab.locator('[data-lesson="open"]').click()
+    expect(shown).to_be_hidden()
+    for name in (SEEN, PLAIN, '[data-lesson="go"]'):
+        expect(tab.locator(name)).to_be_hidden()
+    guess(tab, "None before another")
+    expect(shown).to_be_visible()
+    plain = tab.locator(PLAIN)
+    expect(plain).to_contain_text(
+        "You guessed “None before another”: it is otherwise.", timeout=SLOW
+    )
+    tab.locator('[data-lesson="on"]').click()
+    expect(shown).to_be_hidden()
+    tab.locator('[data-lesson="back"]').click()  # what is guessed stays guessed
+    expect(plain).to_contain_text("You guessed “None before another”", timeout=SLOW)
+    tab.locator('[data-lesson="close"]').click()
+    expect(shown).to_be_visible()
 
 
 def test_what_is_seen_is_what_the_lab_shows(tab):
@@ -105,6 +147,7 @@ def test_the_button_of_a_step_does_what_it_says(open_page, step, said):
     page = open_page(f"/?tab=bias&step={step}")
     page.set_default_timeout(SLOW)
     page.locator(f"{WHICH}").get_by_text(f"Step {step} of 6").wait_for()
+    guess(page)
     before = measured(page)
     page.locator('[data-lesson="go"]').click()
     expect(page.locator(SEEN)).not_to_have_text(before)
@@ -113,6 +156,7 @@ def test_the_button_of_a_step_does_what_it_says(open_page, step, said):
 
 def test_a_set_is_run_from_the_lesson(tab):
     tab.locator('[data-lesson="on"]').click()
+    guess(tab, "The same place")
     tab.locator('[data-lesson="go"]').click()
     expect(tab.locator('#lab [data-run="set"]')).to_be_focused()
     expect(tab.locator(SEEN)).to_have_text(MEASURING)
@@ -132,6 +176,7 @@ def test_a_link_opens_a_step_and_what_was_moved_in_it(open_page):
     page.set_default_timeout(SLOW)
     expect(page.locator(WHICH)).to_contain_text("Step 3 of 6", timeout=SLOW)
     expect(field(page, "kind")).to_have_value("example:cat")
+    guess(page)
     own = {"tab": "bias", "step": "3", "k": "5", "other": "1"}
     assert state(page)["k"] == 5 and parameters(page) == own
     turned(page, "dx").fill("3")
@@ -140,6 +185,7 @@ def test_a_link_opens_a_step_and_what_was_moved_in_it(open_page):
     assert "Rolled 8 patches down and 3 right." in before
     assert parameters(page) == own | {"b.dx": "3", "b.k": "7"}
     page.reload()
+    guess(page)
     expect(page.locator(SEEN)).to_have_text(before, timeout=SLOW)
     assert state(page)["k"] == 5  # of the tab Tokenize
     page.get_by_role("tab", name="Tokenize", exact=True).first.click()
@@ -196,18 +242,32 @@ def test_ones_own_picture_does_not_travel(tab, tmp_path):
 # --- how it looks -------------------------------------------------------------------------------
 
 
+def test_the_tick_is_to_be_seen(page):
+    tab = opened(page)
+    box = field(tab, "seamless")
+    box.check()
+    assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
+    png = Image.open(io.BytesIO(box.screenshot())).convert("L")
+    darkest, lightest = png.getextrema()
+    assert lightest - darkest > 100
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_on_a_phone_the_panel_leaves_room_for_the_control(open_page, theme):
     page = open_page(
         f"/?tab=bias&step=1&__theme={theme}", viewport={"width": 390, "height": 844}, is_mobile=True
     )
     page.set_default_timeout(SLOW)
+    card = page.locator("#lab .lesson")
+    page.locator("#lab .choices button").first.wait_for()
+    assert card.bounding_box()["height"] <= 844 / 3 + 1
+    guess(page)
     assert "What stands out most" in measured(page)
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     top, control = (page.locator(name).bounding_box() for name in ("#lab .lesson", "#lab .pointed"))
     assert top["y"] == pytest.approx(0, abs=1)
-    assert top["height"] < 480
+    assert top["height"] <= 844 / 3 + 1
     assert top["y"] + top["height"] <= control["y"] < 844
 
 
@@ -222,7 +282,9 @@ const Studio = {{ Selection, Panels, Colour, Format, Share, courier, LIMITS }};
 window.lab = (() => {{ {lab}
 const seen = (step, live) => STEPS[step - 1].seen({{ change: {{ kind: "positions" }}, sets: {{}}, running: null, ...live,
   settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }});
-return {{ seen, edgesSaid, setVerdict }}; }})();
+const plain = (step, live) => GUESSES[step - 1].plain({{ change: {{ kind: "positions" }}, sets: {{}}, ...live,
+  settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }});
+return {{ seen, plain, edgesSaid, setVerdict }}; }})();
 """  # noqa: E501
 
 
@@ -243,7 +305,12 @@ def scripts(browser):
             "shared/selection.js", "shared/format.js", "shared/colour.js", "shared/panels.js"
         ),
         lab=source(
-            "bias/charts.js", "bias/selection.js", "bias/runs.js", "bias/change.js", "bias/steps.js"
+            "bias/charts.js",
+            "bias/selection.js",
+            "bias/runs.js",
+            "bias/change.js",
+            "bias/steps.js",
+            "bias/guesses.js",
         ),
     )
     page = browser.new_page()
@@ -351,6 +418,43 @@ def test_the_fifth_step_reads_the_shares(says):
     assert "place 10 %, content 70 %, roll 5 %, rest 15 %, so most is content’s" in told
     assert "of that of the kept mask: nothing varies" in told and "has 0.4 %" in told
     assert says(5, rolls=None).startswith("Nothing is measured yet")
+
+
+def test_the_plain_answers_follow_from_the_numbers(scripts):
+    def answer(step, **live):
+        found = scripts.evaluate("([step, live]) => lab.plain(step, live)", [step, live])
+        return found and found["answer"]
+
+    assert [answer(1, look=H) for H in (EDGES, MIDDLE, ZERO)] == [0, 1, 2]
+    assert answer(1, look=None) is None
+    edges = placed(EDGES, 0.01, 1.0)
+    assert answer(2, sets={}) is None and answer(2, sets={"noise": edges}) is None
+    assert answer(2, sets={"noise": edges, "colours": edges}) == 0
+    rows = placed(map_of((3, 3, 3, 3), *[(1, 1, 1, 1)] * 3), 0.01, 0.5)
+    assert answer(2, sets={"noise": edges, "colours": rows}) == 1
+    one = map_of(*[(9, 1, 2, 3)] * GRID)  # kept: the first column
+    right = map_of(*[(3, 9, 1, 2)] * GRID)
+    source_of = [row * GRID + (column - 1) % GRID for row in range(GRID) for column in range(GRID)]
+    settings = {"epsilon": 0.4}
+    for after, expected in ((right, 0), (one, 1)):
+        changed = {"map": after, "source": source_of}
+        assert answer(3, look=one, changed=changed, settings=settings) == expected
+    same = list(range(16))
+    found = [
+        answer(4, look=EDGES, changed={"map": H, "source": same}) for H in (FLAT, EDGES, MIDDLE)
+    ]
+    assert (
+        found == [0, 1, 2] and answer(4, look=FLAT, changed={"map": FLAT, "source": same}) is None
+    )
+    for shares, expected in (
+        ([0.1, 0.7, 0.05, 0.15], 1),
+        ([0.6, 0.2, 0.1, 0.1], 0),
+        ([0, 0, 0, 1], 2),
+    ):
+        bars = [{"estimator": "code", "response": "entropy", "shares": shares}]
+        assert answer(5, rolls={"bars": bars, "noise": 0.0}) == expected
+    assert answer(5, rolls=None) is None
+    assert answer(6, look=EDGES, cured=EDGES) == 0 and answer(6, look=EDGES, cured=MIDDLE) == 2
 
 
 def test_the_last_step_tells_the_cost_where_it_was_measured(says):

@@ -51,10 +51,14 @@ const Place = {
   most: (values) => Place.told(Place.lines(values).reduce((a, b) => (b.value > a.value ? b : a))),
 
   // Whether one picture is like the paper's Fig. 8: no inner column is kept as much as the outer two.
+  edgesFirst: (keep) => Place.share(keep, Place.column) / Place.chance > Place.innerMost(keep).value,
+
+  innerMost: (keep) => Place.lines(keep).filter(({ name, i }) => name === "column" && !Place.outer(i)).reduce((a, b) => (b.value > a.value ? b : a)),
+
   biasSaid(keep) {
     const ratio = Place.share(keep, Place.column) / Place.chance;
-    const top = Place.lines(keep).filter(({ name, i }) => name === "column" && !Place.outer(i)).reduce((a, b) => (b.value > a.value ? b : a));
-    return ratio > top.value
+    const top = Place.innerMost(keep);
+    return Place.edgesFirst(keep)
       ? `No other column is kept as much as these two (${ratio.toFixed(2)} × chance): the direction of the paper’s Fig. 8, where nearly half of the kept are there.`
       : `${Place.told(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), unlike the paper’s Fig. 8.`;
   },

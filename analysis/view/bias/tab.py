@@ -41,6 +41,7 @@ SCRIPTS = (
     "bias/change.js",
     "bias/share.js",
     "bias/steps.js",
+    "bias/guesses.js",
     "bias/lesson.js",
     "bias/tab.js",
 )

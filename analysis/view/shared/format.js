@@ -6,6 +6,7 @@ const Format = {
   percent: (share, digits = 1) => `${(100 * share).toFixed(digits)} %`,
   decibels: (psnr) => (psnr === null ? "∞ dB" : `${psnr.toFixed(2)} dB`),
   signed: (value, digits) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`,
+  capital: (words) => words[0].toUpperCase() + words.slice(1),
   // "bits, surprisal of the code" -> "bits"
   unit: (unit) => unit.split(/[ ,]/)[0],
   place: (index, grid) => `row ${Math.floor(index / grid) + 1}, column ${(index % grid) + 1}`,
