@@ -19,8 +19,9 @@ SENTENCE = (
 
 
 def css() -> str:
-    """The page's own style sheet."""
-    return source("page.css", "generate/tab.css", "curves/page.css")
+    """The page's own style sheet, with what many components share, so that it is sent once."""
+    results = source("bias/tab.css", "bias/results.css")
+    return source("page.css", "generate/tab.css", "curves/page.css") + f".bias-result {{{results}}}"
 
 
 def heading() -> None:

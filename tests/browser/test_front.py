@@ -83,6 +83,70 @@ def test_the_same_number_at_random_is_one_tap_away(tab, engine):
     assert (pixels(tab, "left"), pixels(tab, "image")) == (kept, image)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_tap_on_a_term_explains_it_there(open_page, theme):
+    view = {"width": 390, "height": 844}
+    page = settled(open_page(f"/?__theme={theme}", viewport=view, is_mobile=True, has_touch=True))
+    note = page.locator("#front .explained")
+    expect(note).to_be_hidden()
+    terms = page.locator(".term")
+    named = set()
+    for term in terms.all():
+        term.scroll_into_view_if_needed()
+        term.tap()
+        expect(note).to_be_visible()
+        box = note.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 844
+        named.add(term.get_attribute("data-term"))
+        page.keyboard.press("Escape")
+        expect(note).to_be_hidden()
+    assert named == {"globals", "epsilon", "estimator", "policy", "target", "threshold"}
+    listed = page.locator("#front dt").evaluate_all("(all) => all.map((dt) => dt.dataset.of)")
+    assert named < set(listed) and len(set(listed)) == len(listed)
+
+
+def test_the_threshold_says_that_it_is_a_score(tab):
+    expect(tab.locator('[data-stat="tau"]')).to_contain_text("a score, not the size")
+
+
+def test_until_the_first_picture_comes_its_place_says_so(page):
+    before = "(pane) => getComputedStyle(pane, '::before').content"
+    pane = page.locator("#front .pane").first
+    pane.evaluate("(pane) => pane.closest('.front').classList.add('empty')")
+    assert "on its way" in pane.evaluate(before)
+    settled(page)
+    put(page, epsilon=0.4)
+    settled(page)
+    assert pane.evaluate(before) == "none"
+
+
+def test_an_error_in_a_drag_keeps_the_last_good_picture(tab):
+    shown = pixels(tab, "image")
+    held = []
+    tab.route("**/queue/join*", lambda route: held.append(route))  # no answer comes
+    for epsilon in (0.3, 0.35, 0.5):
+        set_slider(tab, "epsilon", epsilon)
+    for _ in range(2):  # the question under way, and the newest that waited for it
+        tab.wait_for_timeout(300)
+        tab.evaluate("document.dispatchEvent(new CustomEvent('studio-failed', {detail: 'ask'}))")
+    said = tab.locator(SENTENCE)
+    expect(said).to_contain_text("What you see is the last picture that came.", timeout=SLOW)
+    expect(said).to_contain_text("did not answer")
+    assert pixels(tab, "image") == shown
+    opacity = tab.locator('#front [data-front="image"]').evaluate(
+        "(c) => getComputedStyle(c).opacity"
+    )
+    assert float(opacity) > 0.9
+    for route in held:
+        route.continue_()
+    tab.unroute("**/queue/join*")
+    set_slider(tab, "epsilon", 0.55)
+    settled(tab)
+    expect(said).not_to_contain_text("last picture")
+    assert pixels(tab, "image") != shown
+
+
 def test_the_wipe_follows_pointer_and_keys(tab):
     wipe = tab.locator("#front .wipe")
     expect(wipe).to_have_attribute("aria-valuenow", "50")

@@ -62,7 +62,7 @@ def test_a_quick_drag_ends_at_the_last_value(tab, engine):
     target = expected(engine, default_settings(engine, epsilon=epsilon))
     expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
     assert figures(tab) == target
-    tab.locator("#epsilon button").click()  # back to the default
+    tab.locator("#epsilon .value button").click()  # back to the default
     assert state(tab)["epsilon"] == engine.model.config.epsilon
 
 

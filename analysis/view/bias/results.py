@@ -19,7 +19,6 @@ from analysis.base.recipes import COMMANDS
 from analysis.base.results import BadResult, load, path_of, shown
 from analysis.bias import counterfactuals, cure, decomposition, placement, probe
 from analysis.view.bias.charts import Dot, dots, heat
-from analysis.view.shared.files import source
 from analysis.view.shared.origin import note, note_of_model
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -352,6 +351,6 @@ def _html(text: str) -> gr.HTML:
     return gr.HTML(
         html_template="${value}",
         value=text,
-        css_template=source("bias/tab.css", "bias/results.css"),
         apply_default_css=False,
+        elem_classes="bias-result",  # its style is the page's
     )

@@ -21,6 +21,7 @@
 // Studio.shown      what the page has computed for the settings, or null before the first picture:
 //   { settings, map, found, keep, kept, bits, tokens, pixels }, see patch_view.js; `keep`, `kept`,
 //   `bits` are null where only the server can tell, `pixels` is null until they have come
+// Studio.refusal    why the server sent no picture for the settings, "" where it did
 // Studio.pinned     a copy of it that Studio.pin() has made, or null
 //
 // DOM events on `document`, sent at once: "studio" after a change, detail {changed: [names]};
@@ -72,6 +73,7 @@ const Studio = (() => {
       mode: "side", base: "picture", overlay: "entropy", opacity: 0.6, inspector: false, play: false, pinned: null, compare: null,
     }),
     shown: null,
+    refusal: "",
     pinned: null,
 
     set(changes) {

@@ -12,7 +12,7 @@ const knobs = [...element.querySelectorAll(".knob")].map((knob) => {
     input.addEventListener("input", () => { if (input.value !== "") Studio.set({ [name]: Number(input.value) }); });
   });
   number.addEventListener("change", show); // what was not allowed gives way to what holds
-  knob.querySelector("button").addEventListener("click", () => Studio.set({ [name]: LIMITS.defaults[name] }));
+  knob.querySelector(".value button").addEventListener("click", () => Studio.set({ [name]: LIMITS.defaults[name] }));
   return { name, number, range };
 });
 
@@ -58,7 +58,8 @@ function show() {
     if (document.activeElement !== number || Number(number.value) !== settings[name]) number.value = settings[name];
   });
   const rate = element.querySelector('[data-name="estimator"] [value="rate"]');
-  if (rate) rate.textContent = `rate, bits to D₀ = ${settings.target_psnr ?? LIMITS.target} dB`;
+  const told = `rate, bits to D₀ = ${settings.target_psnr ?? LIMITS.target} dB`;
+  if (rate && rate.textContent !== told) rate.textContent = told; // an open list would be laid out anew
   selects.forEach((select) => {
     const value = settings[select.dataset.name];
     select.value = value ?? "";

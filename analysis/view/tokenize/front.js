@@ -7,6 +7,7 @@ const front = find(".front");
 const wipe = find(".wipe");
 const LABELS = { kept: "The kept patches; dropped ones are dimmed", entropy: "Entropy of each patch: bright where the global tokens tell least", error: "Absolute error of what was decoded" };
 const SAME = ["picture", "box", "side", "k", "epsilon", "estimator", "target_psnr", "forced_in", "forced_out"];
+let told = ""; // the sentence that stands
 let over = "kept"; // what the left square shows
 let last = null; // {settings, psnr} of the pixels on screen
 let other = null; // the same of the last that another policy made
@@ -27,7 +28,7 @@ function sentence({ settings, map, kept, bits, pixels }) {
   const pixelBytes = 3 * map.size ** 2;
   const bytes = bits === null ? "…" : grouped(Math.ceil(bits.total / 8));
   const ratio = bits === null ? "…" : Math.round((8 * pixelBytes) / bits.total);
-  const first = `${grouped(kept)} of ${all} patches kept: with ${settings.k} global tokens, ${bytes} bytes, ${ratio} times fewer than the pixels.`;
+  const first = `${grouped(kept)} of ${all} patches kept: with ${settings.k} ${term("globals", "global tokens")}, ${bytes} bytes, ${ratio} times fewer than the pixels.`;
   const quality = pixels ? Format.decibels(pixels.psnr) : "…";
   return `${first} The other ${grouped(map.M - kept)} are painted from these. The result is ${quality} from the original${compared(settings, pixels)}.`;
 }
@@ -42,16 +43,41 @@ function compared(settings, pixels) {
   return `, ${Math.abs(more).toFixed(1)} dB ${more < 0 ? "less" : "more"} than ${name}`;
 }
 
+// What was refused, with what is still to be seen.
+const refusal = () => (front.classList.contains("empty") ? Studio.refusal : `${Studio.refusal} What you see is the last picture that came.`);
+const term = (name, words) => `<button type="button" class="term" data-term="${name}">${words}</button>`;
+
 function draw() {
   const { shown, settings } = Studio;
   buttons("policy").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.policy === settings.policy)));
-  front.classList.toggle("waiting", !shown?.pixels);
+  front.classList.toggle("waiting", !shown?.pixels && !Studio.refusal);
+  if (Studio.refusal && !shown?.pixels) {
+    told = find('[data-text="sentence"]').textContent = refusal();
+    return;
+  }
   if (!shown?.keep) return;
   front.classList.remove("empty");
   paint("left", shown.layers[over]);
   paint("picture", shown.layers.picture);
   paint("image", shown.layers.image);
-  find('[data-text="sentence"]').textContent = sentence(shown);
+  const now = sentence(shown); // numbers and names of ours alone
+  if (now !== told) find('[data-text="sentence"]').innerHTML = now; // what stands may have the focus
+  told = now;
+}
+
+// A tap on a term anywhere on the page explains it there, in the words of the list below.
+function explain(event) {
+  if (!element.isConnected) document.removeEventListener("click", explain);
+  const asked = event.target.closest?.("[data-term]");
+  const entry = asked && find(`dt[data-of="${asked.dataset.term}"]`);
+  if (!entry) return;
+  const note = find(".explained");
+  note.innerHTML = `<b>${entry.innerHTML}</b>${entry.nextElementSibling.innerHTML}`;
+  note.showPopover();
+  const at = asked.getBoundingClientRect();
+  note.style.left = `${Math.max(12, Math.min(at.left, innerWidth - note.offsetWidth - 12))}px`;
+  const below = at.bottom + 6;
+  note.style.top = `${below + note.offsetHeight < innerHeight ? below : Math.max(6, at.top - note.offsetHeight - 6)}px`;
 }
 
 function remember() {
@@ -88,6 +114,7 @@ buttons("over").forEach((button) => button.addEventListener("click", () => {
   draw();
 }));
 buttons("policy").forEach((button) => button.addEventListener("click", () => Studio.set({ policy: button.dataset.policy })));
+document.addEventListener("click", explain);
 front.classList.add("empty");
 Studio.on("studio-drawn", element, draw);
 Studio.on("studio-shown", element, remember);

@@ -38,7 +38,8 @@ const line = courier("ask", element, {
 
 function receive(value, settings) {
   refused = value.pixels ? null : settings;
-  text("status", value.error || "");
+  Studio.refusal = value.error || "";
+  text("status", Studio.refusal);
   if (value.map) adopt(value.map);
   if (value.pixels) {
     map.settings = settings;
@@ -105,7 +106,7 @@ function draw() {
   find('[data-panel="kept"]').setAttribute("aria-label", `${kept ?? "some"} of ${map.M} patches are kept; the others are dimmed`);
   text("quality", fits ? `${Format.decibels(reply.psnr)}, SSIM ${reply.ssim.toFixed(3)}` : "…");
   find(".statistics").innerHTML = Statistics.cells(map, settings, outcome, fits ? reply : null);
-  find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.found);
+  find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.found, fits ? reply : null);
   drawMarks();
   drawChoice();
   document.dispatchEvent(new CustomEvent("studio-drawn"));

@@ -2,12 +2,22 @@
 const Statistics = (() => {
   const total = "<i>H</i><sub>total</sub>";
   const cell = (key, name, value, note, kind = "") => `<div class="${kind}" data-stat="${key}"><dt>${name}</dt><dd>${value}</dd><dd>${note}</dd></div>`;
+  const term = (name, what) => `<button type="button" class="term" data-term="${name}" aria-label="What ${what} is">?</button>`;
   const grouped = (value) => value.toLocaleString("en-US");
 
   // ", 2 in and 1 out by hand", or nothing
   function byHand({ forced_in, forced_out }) {
     const parts = [[forced_in, "in"], [forced_out, "out"]].filter(([list]) => list.length);
     return parts.length ? `, ${parts.map(([list, way]) => `${list.length} ${way}`).join(" and ")} by hand` : "";
+  }
+
+  // What T is, and what was reached: by `gain` it is measured, else it is the theory's.
+  function aimed(estimator, target, pixels) {
+    if (target === null) return "";
+    const reached = pixels ? ` Decoded: ${Format.decibels(pixels.psnr)}.` : "";
+    return estimator === "gain"
+      ? ` T is the error that the patches have to save to reach ${target} dB, as measured one by one.${reached}`
+      : ` T is the theory’s (App. B), not measured on this tokenizer: the estimator gain looks for the N that reaches ${target} dB.${reached}`;
   }
 
   const BINDING = {
@@ -32,18 +42,18 @@ const Statistics = (() => {
           : cell("bits", "Size", `${grouped(bits.total)} bits`, `${(bits.total / map.size ** 2).toFixed(4)} per pixel: codes ${grouped(bits.codes)}, N ${bits.count}, places ${bits.places}`),
         cell("psnr", "PSNR", pixels ? Format.decibels(pixels.psnr) : "…", "of the clipped picture", "pixels"),
         cell("ssim", "SSIM", pixels ? pixels.ssim.toFixed(4) : "…", "Gaussian window, 11 px", "pixels"),
-        cell("tau", "Threshold τ", `${Format.number(found.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}: a score, not the size`),
+        cell("tau", `Threshold τ ${term("threshold", "τ")}`, `${Format.number(found.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}: a score, not the size`),
         cell("binding", "Binding", ...BINDING[found.binding]),
       ].join("");
     },
 
     // Eq. 5-6 with their numbers: which constraint binds, and what happens when none can.
-    constraint(map, { epsilon, policy }, { tau, count, binding }) {
+    constraint(map, { epsilon, policy, estimator, target_psnr }, { tau, count, binding }, pixels) {
       const unit = Format.unit(map.unit);
       const H = map.ranked.total;
       const T = map.minimum;
       const sum = `τ = max{T, (1 − ε) ${total}} = max{${Format.number(T, 4)}, ${Format.number((1 - epsilon) * H, 4)}} = ${Format.number(tau, 4)} ${unit}.`;
-      const others = policy === "dtf" ? "" : ` The policy ${policy} keeps as many, chosen its own way.`;
+      const others = aimed(estimator, target_psnr, pixels) + (policy === "dtf" ? "" : ` The policy ${policy} keeps as many, chosen its own way.`);
       if (H === 0) return `Every <i>H</i> is 0: the global tokens lack nothing. Eq. 6 asks for at least one patch, so N = ${count}.${others}`;
       if (binding === "unreachable") {
         return `${sum} T binds and lies above ${total} = ${Format.number(H, 4)}: no N satisfies Eq. 6. All ${map.M} patches are kept, and the target is still not guaranteed.`;
