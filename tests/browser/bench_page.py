@@ -1,6 +1,7 @@
 """How fast the real page answers: python tests/browser/bench_page.py
 
 Starts app.py and a headless Chromium and times, as a visitor would feel it:
+- the page opened anew with nothing kept, until all of the first figure is drawn (the server is warm);
 - one step of the slider ε, from the input event until the next frame is painted;
 - after a drag, from the last input event until the reconstruction for that value is drawn;
 - an upload of 12 megapixels, from the choice of the file until all of the figure is drawn.
@@ -18,13 +19,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(ROOT), str(ROOT / "tests")]  # as pytest has it
 from conftest import BROWSERS, FLAGS, serving, shutil  # noqa: E402
 
-STEPS, DRAGS, UPLOADS = 60, 20, 5
+STEPS, DRAGS, UPLOADS, OPENINGS = 60, 20, 5, 5
+FIGURE = "#patch-view .figure:not(.waiting):not(.empty)"
 
 # Moves the slider as a hand does: sets the value and fires `input`, then waits for the paint.
 STEP = """
@@ -86,6 +88,16 @@ def drags(page: Page) -> Iterable[float]:
         yield milliseconds
 
 
+def openings(browser: Browser, url: str) -> Iterable[float]:
+    for _ in range(OPENINGS):
+        context = browser.new_context(viewport={"width": 1280, "height": 900})  # an empty cache
+        page = context.new_page()
+        page.goto(url)
+        page.locator(FIGURE).wait_for(timeout=60_000)
+        yield page.evaluate("performance.now()")  # since the navigation began
+        context.close()
+
+
 def uploads(page: Page, folder: Path) -> Iterable[float]:
     for seed in range(UPLOADS):
         path = folder / f"photo{seed}.jpg"
@@ -110,7 +122,7 @@ def photograph(seed: int) -> Image.Image:
 def line(name: str, milliseconds: Iterable[float], target: int) -> None:
     values = sorted(milliseconds)
     print(
-        f"{name:44} median {statistics.median(values):5.0f} ms, slowest {values[-1]:5.0f} ms"
+        f"{name:46} median {statistics.median(values):5.0f} ms, slowest {values[-1]:5.0f} ms"
         f" of {len(values)} (target: {target} ms)",
         flush=True,
     )
@@ -124,10 +136,11 @@ def main() -> None:
         browser = p.chromium.launch(executable_path=chromium, args=FLAGS.split())
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
-        page.locator("#patch-view .figure:not(.waiting):not(.empty)").wait_for(timeout=60_000)
+        page.locator(FIGURE).wait_for(timeout=60_000)
         page.wait_for_timeout(2000)
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(f"{os.cpu_count()} cores, load average before the test {load}")
+        line("opened, until all of the first figure is drawn", openings(browser, url), 3000)
         line("ε moved, until the next frame is painted", steps(page), 50)
         page.wait_for_timeout(1000)
         line("slider at rest, until the new reconstruction", drags(page), 300)
