@@ -1,7 +1,7 @@
 """How fast the real page answers: python tests/browser/bench_page.py
 
 Starts app.py and a headless Chromium and times, as a visitor would feel it:
-- the page opened anew with nothing kept, until all of the first figure is drawn (the server is warm);
+- the page opened with nothing kept, until all of the first figure is drawn (by a warm server);
 - one step of the slider ε, from the input event until the next frame is painted;
 - after a drag, from the last input event until the reconstruction for that value is drawn;
 - an upload of 12 megapixels, from the choice of the file until all of the figure is drawn.
