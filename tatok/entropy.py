@@ -1,8 +1,9 @@
-"""Conditional entropy H(p_i | G): six estimators behind one interface; R(D) and T.
+"""Conditional entropy H(p_i | G): estimators behind one interface; R(D) and T.
 
 An estimator is a function of what was `Observed` of a batch, (B, M), with its unit beside its name
 in ESTIMATORS; H is it clamped at 0 (`TaTok.measure`): below 0, G suffices by more than enough. G is
-what the decoder will have: the quantized, active global tokens.
+what the decoder will have: the quantized, active global tokens; `residual` alone takes them as
+the encoder gives them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LOG_2PI = math.log(2 * math.pi)
 class Observed(Protocol):
     """What an estimator may look at of a batch; nothing is computed before it is asked for.
 
-    x (B, 3, S, S), its patch tokens p (B, M, D) and quantized global tokens G (B, k, D); z and q:
+    x (B, 3, S, S), its patch tokens p (B, M, D), the encoder's global tokens G_hat (B, k, D); z, q:
     the patches' latents (B, M, d_p) and codes (B, M). latent_given_G: mean and log-variance of z,
     (B, M, d_p) each; log_p_given_G: natural log-probabilities of q, (B, M, K); place_entropy: the
     entropy of q in bits, (B, M) float64, from the global codes alone. y_G: the image from G alone;
@@ -36,7 +37,7 @@ class Observed(Protocol):
     config: TokenizerConfig
     x: Tensor
     p: Tensor
-    G: Tensor
+    G_hat: Tensor
     z: Tensor
     q: Tensor
     latent_given_G: tuple[Tensor, Tensor]
@@ -56,18 +57,33 @@ def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (squared + log_variance + LOG_2PI).sum(dim=-1)
 
 
-# --- the six estimators ---------------------------------------------------------------------
+# --- the estimators --------------------------------------------------------------------------
 
 
 def residual(seen: Observed) -> Tensor:
-    """(a) Alg. 1, line 4: ||p_i - Proj(p_i, G)||^2 * Complexity(p_i).
+    """(a) Alg. 1, line 4: ||p_i - Proj(p_i, G)||^2 * Complexity(p_i), read as variance of pixels.
 
-    Proj: orthogonal projection on the span of the active global tokens (none active: 0).
-    Complexity: variance of the token over its D channels (the encoder ends without a LayerNorm,
-    after which this would be constant). The arbitrary unit is turned into bits by a factor fitted
-    once against `code`.
+    Proj: orthogonal projection on the span of the active global tokens as the encoder gives them,
+    before quantization (none active: 0): the quantized ones all lie in one space of some d_g
+    dimensions, the same for every picture. The paper leaves Complexity open; this reading ranks
+    best. The arbitrary unit is turned into bits by a factor fitted once against `code`.
     """
-    return projection_distance(seen.p, seen.G) * complexity(seen.p) * seen.residual_scale
+    pixels = patchify(seen.x, seen.config).var(dim=2, unbiased=False)
+    return outside_span(seen) * pixels * seen.residual_scale
+
+
+def residual_token(seen: Observed) -> Tensor:
+    """(a) with Complexity as the variance of the token over its D channels; unit arbitrary.
+
+    Not 0 on a flat picture, as `residual` is. (The encoder ends without a LayerNorm, after which
+    this would be constant.)
+    """
+    return outside_span(seen) * complexity(seen.p)
+
+
+def outside_span(seen: Observed) -> Tensor:
+    """||p_i - Proj(p_i, G)||^2 alone, (a) without Complexity; (B, M), unit arbitrary."""
+    return projection_distance(seen.p, seen.G_hat)
 
 
 def projection_distance(p: Tensor, G: Tensor) -> Tensor:
@@ -127,6 +143,11 @@ def needed_bits(seen: Observed) -> Tensor:
     return minimum_information(seen.x, seen.y_G, seen.target_psnr)
 
 
+def needs_nothing(seen: Observed) -> Tensor:
+    """T for an estimator whose unit is arbitrary, (B,): no target can be told in it."""
+    return seen.x.new_zeros(len(seen.x))
+
+
 def needed_gain(seen: Observed) -> Tensor:
     """T for `gain`, (B,): the error that patches must save to reach D0, sum_i D_i(G) - M D0."""
     return (seen.D_G.double() - distortion(seen.target_psnr)).sum(dim=1).clamp(min=0)
@@ -147,6 +168,8 @@ class Estimator:
 
 ESTIMATORS: dict[str, Estimator] = {
     "residual": Estimator(residual, "bits, by a factor fitted to estimator code"),
+    "residual-token": Estimator(residual_token, "arbitrary unit", minimum=needs_nothing),
+    "residual-plain": Estimator(outside_span, "arbitrary unit", minimum=needs_nothing),
     "gaussian": Estimator(gaussian, "bits at the quantizer's resolution"),
     "code": Estimator(code, "bits, surprisal of the code"),
     "prior": Estimator(prior, "bits, entropy of the code", from_globals=True),

@@ -356,10 +356,7 @@ class _Observed:
         self.model, self.encoding, self.config = model, encoding, model.config
         self.x, self.p, self.target_psnr = encoding.pixels, encoding.patches, encoding.target_psnr
         self.delta, self.residual_scale = model.patch_codebook.delta, model.residual_scale
-
-    @cached_property
-    def G(self) -> Tensor:
-        return self.model.quantize_globals(self.encoding).tokens
+        self.G_hat = encoding.globals
 
     @cached_property
     def z(self) -> Tensor:

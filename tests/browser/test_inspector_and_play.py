@@ -111,7 +111,9 @@ def test_every_estimators_formula_has_its_numbers(tab):
     put(tab, selected=40, inspector=True)
     line = tab.locator("#inspector .steps li").first
     for estimator, part in {
-        "residual": "Proj",
+        "residual": "Var(pixels)",
+        "residual-token": "Var(p̂)",
+        "residual-plain": "Proj",
         "gaussian": "Δ",
         "code": "p(q | G)",
         "prior": "entropy of the 4096 code probabilities",

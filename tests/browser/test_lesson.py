@@ -133,7 +133,7 @@ def test_what_is_seen_is_what_the_lab_shows(tab):
     for epsilon in (0.15, 0.3):
         field(tab, "epsilon").fill(str(epsilon))
         N, columns, _, chance = shown.all_inner_texts()[:4]
-        expect(tab.locator(SEEN)).to_contain_text(f"By residual at ε = {epsilon}, ")
+        expect(tab.locator(SEEN)).to_contain_text(f"By residual-token at ε = {epsilon}, ")
         expect(tab.locator(SEEN)).to_contain_text(f"of the {N} kept patches")
         most = f"at most {100 * 32 / int(N):.1f} % with N = {N}."  # 16 × 16 patches
         expect(tab.locator(SEEN)).to_contain_text(f"{columns}, by chance {chance}, {most}")
@@ -160,7 +160,7 @@ def test_a_set_is_run_from_the_lesson(tab):
     tab.locator('[data-lesson="go"]').click()
     expect(tab.locator('#lab [data-run="set"]')).to_be_focused()
     expect(tab.locator(SEEN)).to_have_text(MEASURING)
-    told = "By residual. Set noise, 24 of 24 pictures: "
+    told = "By residual-token. Set noise, 24 of 24 pictures: "
     expect(tab.locator(SEEN)).to_contain_text(told, timeout=2 * SLOW)
     counted, _, columns = tab.locator('#lab [data-table="set"] tr.chosen td').all_inner_texts()[:3]
     assert counted == "24 of 24" and f", {columns.split(' (')[0]} (chance" in measured(tab)

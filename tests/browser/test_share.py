@@ -306,7 +306,7 @@ def test_back_returns_to_picture_story_and_tab(tab):
     expect(tab.locator("#theory")).to_be_visible(timeout=SLOW)
     tab.go_back()
     expect(tab.locator("#front")).to_be_visible(timeout=SLOW)
-    assert state(tab)["example"] == "white" and state(tab)["estimator"] == "residual"
+    assert state(tab)["example"] == "white" and state(tab)["estimator"] == "residual-token"
     tab.go_back()
     settled(tab)
     assert (state(tab)["example"], state(tab)["epsilon"]) == ("cat", 0.3)

@@ -37,7 +37,7 @@ def test_every_story_is_a_setting_of_the_live_model(tab, engine):
         ("pagoda", {}),
         ("coffee", {"epsilon": 0.95}),
         ("dahlia", {}),
-        ("white", {"estimator": "residual", "epsilon": 0.15}),
+        ("white", {"estimator": "residual-token", "epsilon": 0.15}),
         ("noise", {"epsilon": 0.3}),
     ]
     for story, (example, changes) in zip(stories.all(), wanted, strict=True):
@@ -60,7 +60,7 @@ def test_every_story_is_a_setting_of_the_live_model(tab, engine):
 
 def test_the_story_of_the_edges_is_computed(tab, engine):
     tab.get_by_role("button", name="Edge bias on white").click()
-    settings = default_settings(engine, estimator="residual", epsilon=0.15)
+    settings = default_settings(engine, estimator="residual-token", epsilon=0.15)
     selection = engine.select(engine.square(str(picture("white")), None), settings)
     grid = engine.model.config.grid
     H, keep = (

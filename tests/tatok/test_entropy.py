@@ -1,4 +1,4 @@
-"""The six estimators and R(D) against their formulas, computed another way."""
+"""The estimators and R(D) against their formulas, computed another way."""
 
 import dataclasses
 import math
@@ -17,17 +17,41 @@ def test_residual_is_the_formula_of_alg_1(k):
     model = random_model()
     model.residual_scale.fill_(3.0)
     encoding = model.encode(pictures(2), k)
-    H = entropy.residual(model.observe(encoding))
-    G = model.quantize_globals(encoding).tokens.double().numpy()
+    seen = model.observe(encoding)
+    H = {name: e.function(seen).numpy() for name, e in ESTIMATORS.items() if "residual" in name}
+    G = encoding.globals.double().numpy()  # as the encoder gives them
     for b, p in enumerate(encoding.patches.double().numpy()):
         fit = np.linalg.lstsq(G[b].T, p.T, rcond=1e-5)[0] if k else np.zeros((0, len(p)))
         distance = ((p.T - G[b].T @ fit) ** 2).sum(0)
-        np.testing.assert_allclose(H[b].numpy(), 3 * distance * p.var(axis=1), rtol=1e-3)
+        blocks = encoding.pixels[b].double().numpy().reshape(3, 4, 8, 4, 8)
+        pixels = blocks.transpose(1, 3, 0, 2, 4).reshape(16, -1).var(axis=1)
+        np.testing.assert_allclose(H["residual"][b], 3 * distance * pixels, rtol=1e-3)
+        np.testing.assert_allclose(H["residual-token"][b], distance * p.var(axis=1), rtol=1e-3)
+        np.testing.assert_allclose(H["residual-plain"][b], distance, rtol=1e-3)
 
 
-def test_residual_of_a_flat_picture_is_not_all_zero():
+def test_residual_depends_on_the_pictures_own_global_tokens():
     model = random_model()
-    assert (entropy.residual(model.observe(model.encode(torch.ones(1, 3, 32, 32)))) > 0).all()
+    encoding = model.encode(pictures(2), 4)
+    swapped = dataclasses.replace(encoding, globals=encoding.globals.flip(0))
+    own, others = (entropy.outside_span(model.observe(e)) for e in (encoding, swapped))
+    assert ((own - others).abs() > 1e-3 * own).any(dim=1).all()
+
+
+def test_what_residual_is_on_a_flat_picture():
+    """No pixel varies: Fig. 8 needs the reading by the token."""
+    seen = random_model().observe(random_model().encode(torch.ones(1, 3, 32, 32)))
+    assert (entropy.residual(seen).abs() < 1e-6).all()
+    assert (entropy.residual_token(seen) > 0).all()
+
+
+@pytest.mark.parametrize("name", ["residual-token", "residual-plain"])
+def test_a_target_says_nothing_where_the_unit_is_arbitrary(name):
+    model = random_model()
+    encoding = model.encode(pictures(2), 4)
+    with_target = model.select(encoding, 0.3, name, target_psnr=25.0)
+    assert torch.equal(with_target.keep, model.select(encoding, 0.3, name).keep)
+    assert (with_target.minimum == 0).all()
 
 
 def test_gaussian_is_minus_log_density_at_the_quantizers_resolution():

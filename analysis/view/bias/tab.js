@@ -1,6 +1,6 @@
 // The tab Bias. `settings` is what is wanted; each slot holds the last answer to one question.
 const settings = {
-  kind: "white", seed: 0, colour: "#808080", estimator: "residual", epsilon: 0.15,
+  kind: "white", seed: 0, colour: "#808080", estimator: "residual-token", epsilon: 0.15,
   k: LIMITS.defaults.k, set: "noise", seamless: false, rule: "",
 };
 const DEFAULTS = Object.freeze({ ...settings });

@@ -6,7 +6,7 @@ const KEYS = { policies: [...PICTURE, "epsilon"], epsilon: [...PICTURE, "policy"
 const NOTES = {
   policies: "The five policies of Fig. 5 keep the same N, chosen by H (dtf), by chance (random, seed 0), evenly, or from either end. dtf and random have to send the places; the others follow a rule. Nothing is forced by hand.",
   epsilon: "The loss rates of Fig. 7 with the policy, estimator and k of the page; nothing is forced by hand.",
-  features: "Of the encoder’s patch tokens pᵢ, before quantization: their length, the length of the part that lies outside span(G) (what the global tokens cannot express linearly), and their variance over the channels. residual is made of the last two.",
+  features: "Of the encoder’s patch tokens pᵢ, before quantization: their length, the length of the part that lies outside span(G) (what the global tokens cannot express linearly), and their variance over the channels. residual-token is made of the last two, residual of the second and of the variance of the patch’s pixels.",
 };
 const MAPS = { norm: "‖pᵢ‖", orthogonal: "‖pᵢ − Proj(pᵢ, G)‖", variance: "Var(pᵢ)" };
 const find = (selector) => element.querySelector(selector);

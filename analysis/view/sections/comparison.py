@@ -45,12 +45,11 @@ def by_epsilon(engine: Engine, square: Square, settings: Settings) -> list[Row]:
 
 
 def features(engine: Engine, square: Square, settings: Settings) -> list[FeatureMap]:
-    """Of the encoder's patches p_i (B, M, D): ||p_i||, ||p_i - Proj(p_i, G)||, and Var(p_i), the
-    variance over the D channels."""
+    """Of the encoder's patches p_i (B, M, D): ||p_i||, ||p_i - Proj(p_i, G)||, G the encoder's, and
+    Var(p_i), the variance over the D channels."""
     encoding = engine.encode(square, settings.k)
     with torch.inference_mode():
-        G = engine.model.quantize_globals(encoding).tokens
-        distance = entropy.projection_distance(encoding.patches, G).sqrt()
+        distance = entropy.projection_distance(encoding.patches, encoding.globals).sqrt()
     return [
         FeatureMap("norm", encoding.patches.norm(dim=2)[0]),
         FeatureMap("orthogonal", distance[0]),

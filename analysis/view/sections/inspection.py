@@ -103,10 +103,12 @@ def parts(engine: Engine, square: Square, settings: Settings, place: int) -> dic
     if settings.target_psnr is not None:
         encoding = replace(encoding, target_psnr=settings.target_psnr)
     seen = model.observe(encoding)
-    if settings.estimator == "residual":
+    if settings.estimator.startswith("residual"):
+        pixels = patchify(seen.x, model.config).var(dim=2, unbiased=False)
         return {
-            "distance": float(entropy.projection_distance(seen.p, seen.G)[0, place]),
-            "complexity": float(entropy.complexity(seen.p)[0, place]),
+            "distance": float(entropy.outside_span(seen)[0, place]),
+            "pixels": float(pixels[0, place]),
+            "token": float(entropy.complexity(seen.p)[0, place]),
             "scale": float(model.residual_scale),
         }
     if settings.estimator == "rate":

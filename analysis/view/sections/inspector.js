@@ -27,7 +27,9 @@ const line = courier("inspect", element, {
 
 const n = (value) => Format.number(value, 4);
 const FORMULAS = {
-  residual: ({ distance, complexity, scale }) => ["c · ‖p̂ − Proj(p̂, G)‖² · Var(p̂)", `${n(scale)} × ${n(distance)} × ${n(complexity)}`],
+  residual: ({ distance, pixels, scale }) => ["c · ‖p̂ − Proj(p̂, Ĝ)‖² · Var(pixels)", `${n(scale)} × ${n(distance)} × ${n(pixels)}`],
+  "residual-token": ({ distance, token }) => ["‖p̂ − Proj(p̂, Ĝ)‖² · Var(p̂)", `${n(distance)} × ${n(token)}`],
+  "residual-plain": ({ distance }) => ["‖p̂ − Proj(p̂, Ĝ)‖²", n(distance)],
   gaussian: ({ nats, d_p, delta }) => ["max(0, −log₂ q(p̂ | G) − d<sub>p</sub> log₂ Δ)", `max(0, ${n(nats / Math.LN2)} − ${d_p} × log₂ ${n(delta)})`],
   code: ({ p }) => ["−log₂ p(q | G), q the code that occurred", `−log₂ ${n(p)}`],
   prior: ({ codes, likeliest, p_max }) => [`entropy of the ${codes} code probabilities predicted from G`, `likeliest is code ${likeliest} with p = ${n(p_max)}`],

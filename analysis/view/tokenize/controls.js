@@ -22,6 +22,8 @@ const decibels = (dB) => option(dB, `${dB} dB`);
 // What the names stand for; one that is missing here stands for itself.
 const NAMED = {
   residual: "residual, the paper’s",
+  "residual-token": "residual-token, read another way",
+  "residual-plain": "residual-plain, distance alone",
   gaussian: "gaussian, bits of the latent",
   code: "code, its surprise",
   prior: "prior, from G alone",

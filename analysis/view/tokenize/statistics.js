@@ -12,9 +12,10 @@ const Statistics = (() => {
   }
 
   // What T is, and what was reached: by `gain` it is measured, else it is the theory's.
-  function aimed(estimator, target, pixels) {
+  function aimed(estimator, unit, target, pixels) {
     if (target === null) return "";
     const reached = pixels ? ` Decoded: ${Format.decibels(pixels.psnr)}.` : "";
+    if (Format.unit(unit) === "arbitrary") return ` This estimator has no unit in which a target could be told.${reached}`;
     return estimator === "gain"
       ? ` T is the error that the patches have to save to reach ${target} dB, as measured one by one.${reached}`
       : ` T is the theory’s (App. B), not measured on this tokenizer: the estimator gain looks for the N that reaches ${target} dB.${reached}`;
@@ -53,7 +54,7 @@ const Statistics = (() => {
       const H = map.ranked.total;
       const T = map.minimum;
       const sum = `τ = max{T, (1 − ε) ${total}} = max{${Format.number(T, 4)}, ${Format.number((1 - epsilon) * H, 4)}} = ${Format.number(tau, 4)} ${unit}.`;
-      const others = aimed(estimator, target_psnr, pixels) + (policy === "dtf" ? "" : ` The policy ${policy} keeps as many, chosen its own way.`);
+      const others = aimed(estimator, map.unit, target_psnr, pixels) + (policy === "dtf" ? "" : ` The policy ${policy} keeps as many, chosen its own way.`);
       if (H === 0) return `Every <i>H</i> is 0: the global tokens lack nothing. Eq. 6 asks for at least one patch, so N = ${count}.${others}`;
       if (binding === "unreachable") {
         return `${sum} T binds and lies above ${total} = ${Format.number(H, 4)}: no N satisfies Eq. 6. All ${map.M} patches are kept, and the target is still not guaranteed.`;

@@ -31,7 +31,7 @@ const STORIES = [
   },
   {
     title: "Edge bias on white",
-    settings: { example: "white", estimator: "residual", epsilon: 0.15 },
+    settings: { example: "white", estimator: "residual-token", epsilon: 0.15 },
     text: "White is the same everywhere, so whatever differs in b comes from the place alone. The paper reports that kept patches crowd the left and right edges (App. D.3, Fig. 8, ε = 0.15): compare the outer columns with the others to see whether these weights do so.",
     regions: [
       ["two outer columns", (row, column, grid) => column === 0 || column === grid - 1],

@@ -75,7 +75,7 @@ def test_feature_maps_are_those_of_the_encoder(engine, square, k):
         m.name: m.values for m in feature_maps(engine, square, dataclasses.replace(SETTINGS, k=k))
     }
     encoding = engine.model.encode(square.x, k)
-    p, G = encoding.patches[0].double(), engine.model.quantize_globals(encoding).tokens[0].double()
+    p, G = encoding.patches[0].double(), encoding.globals[0].double()
     assert maps["norm"].tolist() == pytest.approx(p.square().sum(dim=1).sqrt().tolist(), rel=1e-5)
     rest = p
     if k:  # what least squares in G leaves

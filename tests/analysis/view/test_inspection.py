@@ -31,7 +31,11 @@ def square(engine, tmp_path):
 def H_from(estimator: str, p: dict) -> float | None:
     """The formulas of inspector.js."""
     if estimator == "residual":
-        return p["scale"] * p["distance"] * p["complexity"]
+        return p["scale"] * p["distance"] * p["pixels"]
+    if estimator == "residual-token":
+        return p["distance"] * p["token"]
+    if estimator == "residual-plain":
+        return p["distance"]
     if estimator == "gaussian":
         return max(0.0, p["nats"] / math.log(2) - p["d_p"] * math.log2(p["delta"]))
     if estimator == "code":
