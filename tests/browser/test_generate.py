@@ -87,6 +87,20 @@ def opened(page):
     return page
 
 
+def test_the_tab_opens_with_pictures(open_page):
+    page = open_page("/?tab=generate&g.steps=2&g.label=cat&g.seed=5")
+    page.set_default_timeout(SLOW)
+    cards = page.locator(VIEW + ".card img")
+    expect(cards).to_have_count(4, timeout=SLOW)
+    expect(status(page)).to_contain_text("drawn in", timeout=SLOW)
+    expect(status(page)).to_contain_text("cat")
+    assert settings_of(page)["settings"]["seed"] == 5
+    page.get_by_role("tab", name="Tokenize", exact=True).first.click()
+    page.get_by_role("tab", name="Generate", exact=True).click()
+    page.wait_for_timeout(500)
+    expect(status(page)).to_contain_text("drawn in")  # and does not draw again
+
+
 def status(tab):
     return tab.locator(VIEW + ".status")
 

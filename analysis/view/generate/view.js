@@ -361,6 +361,18 @@ function hear(event) {
   } else end();
 }
 
+// The tab opens with pictures: when it is first seen, what the address asks for is drawn.
+function open() {
+  if (!document.body.dataset.generate) setTimeout(open, 100); // the address is not read yet
+  else if (document.querySelector('#generate-mode [value="inpaint"]:checked')) say("Paint over a part of the picture, then press Generate.");
+  else if (run === null && !waiting) document.querySelector("#generate-go").click();
+}
+
+new IntersectionObserver(([entry], observer) => {
+  if (!entry.isIntersecting) return;
+  observer.disconnect();
+  open();
+}).observe(element);
 document.addEventListener(props.channel, hear);
-text("status", "Choose a class and press Generate: every step will be drawn here, and can be replayed.");
+text("status", "The first pictures are on their way …");
 watch("value", () => receive(props.value));
