@@ -82,11 +82,11 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
         pictures = gr.Slider(1, MAX_PICTURES, 4, step=1, label="Pictures", **_slid("pictures"))
         steps = gr.Slider(1, MAX_STEPS, default.steps, step=1, label="Steps", **_slid("steps"))
     with gr.Row():
-        guidance = _slider("guidance", "Guidance of G", 0.1)
-        patch_guidance = _slider("patch_guidance", "of the patches", 0.1)
+        guidance = _slider("guidance", "Guidance, G", 0.1)
+        patch_guidance = _slider("patch_guidance", "Guidance, patches", 0.1)
     with gr.Row():
-        temperature = _slider("temperature", "Temperature of G", 0.05)
-        patch_temperature = _slider("patch_temperature", "of the patches", 0.05)
+        temperature = _slider("temperature", "Temperature, G", 0.05)
+        patch_temperature = _slider("patch_temperature", "Temperature, patches", 0.05)
     with gr.Group():
         length = gr.Radio(
             [("DTF at ε", BY_EPSILON), ("fixed N", BY_COUNT)],
