@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tatok.config import from_dict
 
+P = TypeVar("P", bound="Pretrained")
 log = logging.getLogger(__name__)
 
 
@@ -97,8 +98,8 @@ class Pretrained(nn.Module, ModelHubMixin):
 
     @classmethod
     def from_pretrained(
-        cls, folder_or_id: str | Path, *, revision: str | None = None
-    ) -> Pretrained:
+        cls: type[P], folder_or_id: str | Path, *, revision: str | None = None
+    ) -> P:
         """Load from a folder or a Hub id. Raises BadCheckpoint with one sentence otherwise."""
         meta = _read_meta(_locate(folder_or_id, f"{cls.stem}.json", revision))
         files = _weight_files(folder_or_id, cls.stem, revision)
