@@ -53,7 +53,7 @@ class Lite0(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> LiteOutput:
         """Maps, pooled features (B, 1280) and logits (B, 1000) of x (B, 3, H, W) in [-1, 1]."""
-        return self.net(_resize(x, self.size))
+        return self.net(_resize(x.to(next(self.parameters()).device), self.size))
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features (B, 1280) of x (B, 3, H, W) in [-1, 1]."""

@@ -80,14 +80,15 @@ def measure(
     for start in tqdm(starts, desc="coherence", unit="batch", dynamic_ncols=True):
         some = files[start : start + batch]
         x = torch.cat([load_image(f.path, size=generator.side(tokenizer)) for f in some])
+        x = x.to(tokenizer.device)
         labels = [(start + i) % len(generator.config.classes) for i in range(len(some))]
         maps = extractor(x).maps
         for name, tokens in ways(tokenizer, generator, x, labels, options, start):
             y = tokenizer.decode(tokens)
             distance = maps_distance(maps, extractor(y).maps)
-            found[name].append(torch.stack([psnr(x, y), distance], dim=1).double())
+            found[name].append(torch.stack([psnr(x, y), distance], dim=1).double().cpu())
             if name == TRUE:
-                counts.append(tokens.count.double())
+                counts.append(tokens.count.double().cpu())
     values = {name: torch.cat(parts) for name, parts in found.items()}  # (n, 2)
     mean = {name: v[:, 1].mean().item() for name, v in values.items()}
     return Coherence(
@@ -121,6 +122,7 @@ def ways(
     yield ALONE, replace(true, patch_codes=torch.full_like(true.patch_codes, MASKED))
     stream = seeded(options.seed, STREAM, first)
     chance = torch.randint(config.codebook_size, true.patch_codes.shape, generator=stream)
+    chance = chance.to(x.device)
     yield RANDOM, replace(true, patch_codes=torch.where(true.keep, chance, MASKED))
     unknown = torch.full_like(true.patch_codes, MASKED)
     chosen = generator.labels(labels)

@@ -24,8 +24,8 @@ from tatok.tokenizer import TaTok
 def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the generator's part of the model card; write it with its provenance."""
     results.check_writable(args.out)
-    tokenizer = TaTok.from_pretrained(args.weights)
-    generator = MaskGIT.from_pretrained(args.weights)
+    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
+    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
     same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
     several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
     several += ("patch_guidance", "patch_temperature")
@@ -40,7 +40,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     record = MaskGIT.training_record(args.weights)
     folders = quality.class_folders(generator, record)
     pictures = quality.find_pictures(args.data, folders, args.n, args.train_limit)
-    extractor = Lite0().to(memory_format=torch.channels_last)
+    extractor = Lite0().to(device=best_device(), memory_format=torch.channels_last)
     features = quality.training_features(
         pictures.training, generator.side(tokenizer), extractor, args.cache
     )
@@ -54,8 +54,8 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
 def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Patches drawn for real global tokens, at their own places."""
     results.check_writable(args.out)
-    tokenizer = TaTok.from_pretrained(args.weights)
-    generator = MaskGIT.from_pretrained(args.weights)
+    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
+    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
     try:
         generator.check_tokenizer(tokenizer)
         names = ("steps", "guidance", "temperature", "choice_temperature", "epsilon", "seed")
@@ -65,7 +65,7 @@ def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     record = MaskGIT.training_record(args.weights)
     folders = quality.class_folders(generator, record)
     files = quality.held_out(args.data, folders, args.n)
-    extractor = Lite0().to(memory_format=torch.channels_last)
+    extractor = Lite0().to(device=best_device(), memory_format=torch.channels_last)
     data = Data("*/val", quality.sha256_of(files), len(files))
     origin = provenance(generator, record, data, args.seed, extractor.name, argv)
     made = coherence.measure(tokenizer, generator, extractor, files, options, origin)

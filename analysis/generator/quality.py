@@ -151,7 +151,7 @@ def training_features(
     parts = []
     for file in tqdm(files, desc="training pictures", unit="image", dynamic_ncols=True):
         try:
-            parts.append(extractor(load_image(file.path, size=size)).features)
+            parts.append(extractor(load_image(file.path, size=size)).features.cpu())
         except BadImage as error:
             log.warning("skipped: %s", error)
     if not parts:
@@ -215,11 +215,11 @@ class Judge:
         features, mirrored, logits, counts = [], [], [], []
         for images, count in batches:
             seen = self.extractor(images)
-            features.append(seen.features)
-            mirrored.append(self.extractor(images.flip(3)).features)
-            logits.append(seen.logits)
+            features.append(seen.features.cpu())
+            mirrored.append(self.extractor(images.flip(3)).features.cpu())
+            logits.append(seen.logits.cpu())
             if count is not None:
-                counts.append(count)
+                counts.append(count.cpu())
         X, Y = torch.from_numpy(self.training), torch.cat(features).double()
         copied = memorised(X, Y) | memorised(X, torch.cat(mirrored).double())
         N = torch.cat(counts).double() if counts else None
@@ -260,7 +260,7 @@ def reconstructions(
 ) -> Iterator[Batch]:
     """The pictures coded as the generator's training pictures were."""
     for x, _ in batches:
-        encoding = tokenizer.encode(x, generator.config.k)
+        encoding = tokenizer.encode(x.to(tokenizer.device), generator.config.k)
         selection = tokenizer.select(encoding, epsilon, generator.config.estimator)
         yield tokenizer.decode(tokenizer.quantize(encoding, selection)), selection.count
 
