@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -52,13 +53,15 @@ class Canvas:
         """Some rows, with no more padding than the longest of them needs."""
         places = self.places[index]
         L = int((places != PADDING).sum(dim=1).max())
-        cut = lambda values: None if values is None else values[index, :L]  # noqa: E731
+        picture = None if self.picture is None else self.picture[index, :L]
         known = self.labels[index], self.global_codes[index]
-        return Canvas(*known, cut(self.patch_codes), places[:, :L], cut(self.picture))
+        return Canvas(*known, self.patch_codes[index, :L], places[:, :L], picture)
 
-    def to(self, device: torch.device) -> Canvas:
-        """The same on another device."""
-        return Canvas(*(None if v is None else v.to(device) for v in vars(self).values()))
+    def each(self, change: Callable[[Tensor], Tensor]) -> Canvas:
+        """With every tensor changed."""
+        picture = None if self.picture is None else change(self.picture)
+        codes = change(self.global_codes), change(self.patch_codes)
+        return Canvas(change(self.labels), *codes, change(self.places), picture)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ HALF_A_LEVEL = 1 / 255  # in [-1, 1]; bicubic resizing and rounding may go so fa
 
 def whole(value: object, name: str, low: int, high: int) -> int:
     """A whole number in low..high; True and 1.0 are none."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise ValueError(f"{name} must be a whole number in {low}..{high}, not {value!r}.")
     return int(value)
 

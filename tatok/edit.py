@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ def inpaint(
     hidden: Tensor,
     label: str | int | None,
     count: int | Sequence[int] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Iterator[Step]:
     """Draw the patches that hold a hidden pixel, given all the others; see `encode_visible`.
 
@@ -67,7 +68,7 @@ def vary_patches(
     tokens: Tokens,
     label: str | int | None,
     count: int | Sequence[int] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Iterator[Step]:
     """Keep the global codes of `tokens` (B rows), draw the patches.
 
@@ -83,7 +84,7 @@ def vary_globals(
     generator: MaskGIT,
     tokens: Tokens,
     label: str | int | None,
-    **options: object,
+    **options: Any,
 ) -> Iterator[Step]:
     """Keep the patches of `tokens` (B rows) at their places, draw the global codes in all steps.
 
@@ -107,7 +108,7 @@ def interpolate(
     t: Sequence[float],
     label: str | int | None,
     count: int | Sequence[int] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Iterator[Step]:
     """Between the global tokens of two pictures: row j of every Step belongs to t[j].
 
@@ -181,7 +182,7 @@ def _patches(
     global_codes: Tensor,
     label: str | int | None,
     count: int | Sequence[int] | None,
-    options: dict,
+    options: dict[str, Any],
 ) -> Iterator[Step]:
     """Draw N, the places and the patches given all global codes (B, k)."""
     B, settings = len(global_codes), SamplingOptions(**options)

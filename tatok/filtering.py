@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -228,8 +229,8 @@ class Choice:
 
     entropy: Tensor
     count: Tensor
-    streams: Callable[[], Sequence[torch.Generator]] | None = None
-    chain: Callable[[], tuple[Tensor, Tensor]] | None = None
+    streams: Callable[[], Sequence[torch.Generator]] = tuple
+    chain: Callable[[], Any] = tuple
 
     @property
     def M(self) -> int:
@@ -249,13 +250,18 @@ class Policy:
     ruled: bool = False
 
 
+def _by_chain(choice: Choice) -> Tensor:
+    deviation, correlation = choice.chain()
+    return chain(deviation, correlation, choice.count)
+
+
 POLICIES: dict[str, Policy] = {
     "dtf": Policy(lambda c: top(c.entropy, c.count)),
     "random": Policy(lambda c: random(c.M, c.count, c.streams())),
     "uniform": Policy(lambda c: uniform(c.M, c.count), ruled=True),
     "first": Policy(lambda c: first(c.M, c.count), ruled=True),
     "last": Policy(lambda c: last(c.M, c.count), ruled=True),
-    "chain": Policy(lambda c: chain(*c.chain(), c.count), ruled=True),
+    "chain": Policy(_by_chain, ruled=True),
     "edges": Policy(lambda c: edges(c.entropy, c.count)),
 }
 

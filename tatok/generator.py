@@ -30,6 +30,7 @@ class MaskGIT(Pretrained):
     stem = "generator"
     largest_file = 24_000_000
     config_type = GeneratorConfig
+    config: GeneratorConfig
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class MaskGIT(Pretrained):
         named = lambda codes: torch.where(codes == MASKED, K, codes)  # noqa: E731
         known = self.context(canvas.labels, canvas.global_codes)  # (B, 1 + k, D)
         patches = self.patch_code(named(canvas.patch_codes)) + self.positions(canvas)
-        if canvas.picture is not None:
+        if self.see is not None and canvas.picture is not None:
             patches = patches + self.see(canvas.picture)
         h = torch.cat([known, patches], dim=1)  # (B, 1 + k + L, D)
         visible = None
@@ -101,7 +102,7 @@ class MaskGIT(Pretrained):
         A departure from MaskGIT, for weights with a config.picture_dim; else the canvas as it is.
         """
         c, rows = self.config, canvas.real.any(dim=1)
-        if self.see is None or not rows.any():
+        if self.see is None or tokenizer is None or not rows.any():
             return canvas
         places = canvas.places[rows]
         keep = unpack(places, torch.ones_like(places), c.num_patches, 0) > 0
@@ -202,7 +203,7 @@ class MaskGIT(Pretrained):
                 found.append(len(classes))
             elif name in classes:
                 found.append(classes.index(name))
-            elif isinstance(name, Integral) and 0 <= name < len(classes):
+            elif isinstance(name, Integral) and 0 <= int(name) < len(classes):
                 found.append(int(name))
             else:
                 raise ValueError(f"There is no class {name!r}; there are {', '.join(classes)}.")

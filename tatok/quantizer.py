@@ -27,6 +27,10 @@ class Codebook(nn.Module):
     dimension, whose root is the resolution Delta of the `gaussian` entropy.
     """
 
+    codes: Tensor
+    error: Tensor
+    mass: Tensor
+    sums: Tensor
     DEAD = 0.03  # a code whose average count falls below this is restarted from the batch
 
     def __init__(self, dim: int, size: int, code_dim: int, decay: float = 0.99) -> None:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -128,7 +129,7 @@ def sample(
     count: int | Sequence[int] | None = None,
     tokenizer: TaTok | None = None,
     first_row: int = 0,
-    **options: object,
+    **options: Any,
 ) -> Iterator[Step]:
     """Draw one picture's tokens per label, step by step; see SamplingOptions for `options`.
 
@@ -170,7 +171,7 @@ def fill(
     for t in range(1, T + 1):
         if t == first + 1 and keep is None:
             entropy = None
-            if model.ranks_by_globals:
+            if tokenizer is not None and model.ranks_by_globals:
                 entropy = tokenizer.place_entropy(global_codes, model.config.grid)
             keep = model.choose_places(labels, global_codes, options.epsilon, count, entropy)
             if entropy is not None and not (global_codes == MASKED).any():
@@ -261,11 +262,11 @@ def _guided(model: MaskGIT, canvas: Canvas, of_globals: float, of_patches: float
     """u + g (c - u), g of each kind; the pair with and without class is one batch."""
     if of_globals == of_patches == 1:
         return model.logits(canvas)
-    twice = Canvas(*(None if v is None else torch.cat([v, v]) for v in vars(canvas).values()))
+    twice = canvas.each(lambda values: torch.cat([values, values]))
     twice.labels[len(canvas.labels) :] = len(model.config.classes)  # none
     both = model.logits(twice)
-    mix = lambda pair, g: torch.lerp(*pair.chunk(2)[::-1], g)  # noqa: E731
-    return Logits(mix(both.globals, of_globals), mix(both.patches, of_patches))
+    (c_g, u_g), (c_p, u_p) = both.globals.chunk(2), both.patches.chunk(2)
+    return Logits(u_g.lerp(c_g, of_globals), u_p.lerp(c_p, of_patches))
 
 
 def _nucleus(ln: Tensor, top_p: float) -> Tensor:

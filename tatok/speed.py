@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +15,8 @@ def stack_work(stack: nn.ModuleList, length: int) -> int:
     L * (weights of the blocks' matrices) + 2 L^2 D a block, of scores and of what they weigh.
     """
     matrices = sum(p.numel() for p in stack.parameters() if p.ndim == 2)
-    scores = sum(2 * length**2 * block.attn.proj.in_features for block in stack)
+    each: list[Any] = list(stack)
+    scores = sum(2 * length**2 * block.attn.proj.in_features for block in each)
     return length * matrices + scores
 
 

@@ -7,6 +7,7 @@ import math
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,9 @@ class TaTok(Pretrained):
 
     stem = "tokenizer"
     config_type = TokenizerConfig
+    config: TokenizerConfig
+    residual_scale: Tensor
+    correlation: Tensor
 
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
@@ -63,7 +67,7 @@ class TaTok(Pretrained):
         self.register_buffer("correlation", torch.eye(places))  # of latents given G
 
     @torch.no_grad()
-    def reshaped(self, **fields: object) -> TaTok:
+    def reshaped(self, **fields: Any) -> TaTok:
         """The same weights with other `open_fields` of the configuration, as a new model.
 
         With another image_size the tables of places are drawn at its grid; see `places_at`. What
@@ -74,7 +78,8 @@ class TaTok(Pretrained):
         own, asked = self.config.decoder_blocks, model.config.decoder_blocks
         if asked < own:
             raise ValueError(f"A decoder of {own} blocks cannot go on with {asked}.")
-        for block in model.decoder.blocks[own:]:
+        added: list[Any] = list(model.decoder.blocks)[own:]
+        for block in added:
             nn.init.zeros_(block.attn.proj.weight)  # biases and the MLP's last layer begin at 0
         state = model.state_dict() | self.state_dict()
         for name in ("encoder.position", "decoder.position", "predictor.places"):
@@ -167,7 +172,8 @@ class TaTok(Pretrained):
         N, tau = found.count, found.threshold
         binding = filtering.binding(T, found.total, epsilon)
         if count is not None:
-            N, tau = filtering.counts(count, *H.shape, H.device), torch.full_like(tau, torch.nan)
+            N = filtering.counts(count, len(H), H.shape[1], H.device)
+            tau = torch.full_like(tau, torch.nan)
             binding = ("count",) * len(H)
         choice = filtering.Choice(
             H if count is None else rank,
@@ -324,16 +330,15 @@ class TaTok(Pretrained):
 
         In float64: they rank places by them, and the rounding of float32 depends on the batch.
         """
-        book, predictor = (
-            copy.deepcopy(part).double() for part in (self.global_codebook, self.predictor)
-        )
+        book = copy.deepcopy(self.global_codebook).double()
+        predictor = copy.deepcopy(self.predictor).double()
         g = self.decoder.global_places(self.embed_globals(global_codes, book))
         return predictor, predictor(g, grid)
 
     # -- selection ---------------------------------------------------------------------------
 
-    def observe(self, encoding: Encoding) -> _Observed:
-        """What the estimators look at, see `entropy.Observed`."""
+    def observe(self, encoding: Encoding) -> Any:
+        """What the estimators look at, an `entropy.Observed` that computes what is asked for."""
         return _Observed(self, encoding)
 
     def chain_given(self, global_codes: Tensor, M: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,7 @@ class SelfAttention(Attention):
             return super().forward(x, attn_mask, is_causal)
         split = "b l (three h d) -> three (b h) l d"
         q, k, v = rearrange(self.qkv(x), split, three=3, h=self.num_heads)
-        seen = [None] * len(q)
+        seen: Any = [None] * len(q)
         if attn_mask is not None:
             seen = attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1)
         with torch.autocast(x.device.type, enabled=False):  # it would take the scores to float32
@@ -58,7 +59,8 @@ def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
         Block(dim, heads, mlp_ratio=mlp_ratio, qkv_bias=True, attn_layer=SelfAttention)
         for _ in range(depth)
     )
-    for block in stack:
+    each: list[Any] = list(stack)
+    for block in each:
         for linear in (block.attn.qkv, block.mlp.fc1):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)

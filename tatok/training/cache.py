@@ -79,8 +79,8 @@ def cache_tokens(
             save_file(_encode(tokenizer, part, classes, views, side), partial)
             os.replace(partial, path)
     world.wait()
-    parts = [load_file(path) for path in shards]
-    by_view = lambda name: [part[name].unflatten(0, (views, -1)) for part in parts]  # noqa: E731
+    made = [load_file(path) for path in shards]
+    by_view = lambda name: [part[name].unflatten(0, (views, -1)) for part in made]  # noqa: E731
     columns = (torch.cat(by_view(f.name), dim=1).flatten(0, 1) for f in fields(CachedTokens))
     cached = CachedTokens(*columns)
     if not len(cached):

@@ -19,7 +19,7 @@ def calibrate(model: TaTok, images: Tensor, batch: int = 8) -> None:
     """
     model.residual_scale.fill_(1)
     outer = torch.zeros_like(model.correlation)
-    code, residual = 0.0, 0.0
+    code, residual = outer.new_zeros(()), outer.new_zeros(())
     for x in images.split(batch):
         seen = model.observe(model.encode(x))
         code += entropy.code(seen).sum()

@@ -35,7 +35,7 @@ class ImageFile:
     label: str
 
 
-def list_images(folders: list[str | Path]) -> list[ImageFile]:
+def list_images(folders: Sequence[str | Path]) -> list[ImageFile]:
     """All image files below the folders, sorted; raises EmptyFolder with one sentence."""
     found: list[ImageFile] = []
     for folder in map(Path, folders):
@@ -100,10 +100,12 @@ class TrainingImages(Dataset):
                     self._unreadable[index] = True
                     log.warning("skipped, %d so far: %s", self.unreadable, error)
                     continue
-                held = isinstance(image, Tensor)
-                self._short[index] = min(image.shape[1:] if held else image.size)
+                shape = image.shape[1:] if isinstance(image, Tensor) else image.size
+                self._short[index] = min(shape)
                 if self._short[index] >= least:
-                    return (augment_held if held else augment)(image, size, draw)
+                    if isinstance(image, Tensor):
+                        return augment_held(image, size, draw)
+                    return augment(image, size, draw)
         raise EmptyFolder("None of the images can be read.")
 
     def _image(self, index: int) -> Image.Image | Tensor:
@@ -118,7 +120,8 @@ class TrainingImages(Dataset):
             return None  # said when it is drawn
         scale = 1.5 * self.sides[-1] / min(image.size)
         if scale < 1:
-            image = image.resize([round(side * scale) for side in image.size], Image.LANCZOS)
+            size = round(scale * image.width), round(scale * image.height)
+            image = image.resize(size, Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().to(self.device)
 
     def side(self, n: int) -> int:

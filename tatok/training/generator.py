@@ -43,7 +43,7 @@ class GeneratorTask:
     def __post_init__(self) -> None:
         self.data = Rows(len(self.tokens), self.seed)
         self.work = 0
-        self.near = [None, None]  # targets (K, K) of global codes and of patch codes
+        self.near: list[Tensor | None] = [None, None]  # targets (K, K) of globals, of patches
         if self.options.soft:
             books = self.tokenizer.global_codebook, self.tokenizer.patch_codebook
             self.near = [near_codes(book.codes, self.options.soft) for book in books]
@@ -66,7 +66,7 @@ class GeneratorTask:
             full, labels=full.labels.masked_fill(dropped, len(config.classes))
         )
         full, hidden = draw_mask(full, draws[:, 2:], noise, self.options.globals_alone)
-        terms, self.work = {"code": 0.0}, 0
+        terms, self.work = {"code": torch.zeros((), device=batch.device)}, 0
         # Rows of like length go together, or much of the work would be on padding.
         for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
             part = full.rows(rows)
@@ -76,7 +76,7 @@ class GeneratorTask:
             loss = self.code_loss(self.model, hide(part, hidden_part), part, hidden_part)
             terms["code"] += loss * len(rows) / len(batch)
         terms["place"], terms["profile"] = self.place_loss(self.model, hide(full, hidden), entropy)
-        return sum(terms.values()), terms
+        return torch.stack(list(terms.values())).sum(), terms
 
     def _canvas(
         self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor | float

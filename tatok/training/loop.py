@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -24,10 +24,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from tatok.pretrained import Pretrained
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
 from tatok.transformer import SelfAttention
@@ -59,14 +58,14 @@ class RunOptions:
 class Task(Protocol):
     """What the loop trains; `n` is the number of images seen before this joint batch."""
 
-    model: Pretrained
-    data: Dataset
+    model: Any  # a Pretrained
+    data: Any  # a Dataset
     work: int  # multiply-adds of the last step's blocks in this process; backward is two forwards
 
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
-    def validate(self, model: Pretrained) -> dict[str, float]: ...
-    def save(self, model: Pretrained, folder: Path, record: dict) -> None: ...
+    def validate(self, model: Any) -> dict[str, float]: ...
+    def save(self, model: Any, folder: Path, record: dict) -> None: ...
     def state(self) -> dict[str, Tensor]: ...
     def load_state(self, state: dict[str, Tensor]) -> None: ...
 
@@ -84,9 +83,9 @@ class World:
         """Read torchrun's environment and join the group; alone if there is none."""
         size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         cuda = torch.cuda.is_available()
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if cuda else None)
-        device = device if cuda else torch.device("cpu")
+        device = torch.device("cpu")
         if cuda:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(device)
         if size > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
@@ -155,8 +154,9 @@ class Trainer:
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
         plain = [p for p in self.parameters if p.ndim < 2]
+        groups: list[dict[str, Any]] = [{"params": decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
+            groups,
             lr=options.lr,
             betas=(0.9, 0.95),
             weight_decay=options.weight_decay,
@@ -252,8 +252,8 @@ class Trainer:
         # The average starts short, so that it does not remember the initialisation.
         steps = (self.seen - self.began) / (self.options.batch * self.world.size)
         decay = min(self.options.ema, (1 + steps) / (10 + steps))
-        ours, theirs = list(self.ema.parameters()), list(self.task.model.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        average: list[Tensor] = list(self.ema.parameters())
+        torch._foreach_lerp_(average, list[Tensor](self.task.model.parameters()), 1 - decay)
         for ours, theirs in zip(self.ema.buffers(), self.task.model.buffers(), strict=True):
             ours.copy_(theirs)
 
@@ -307,7 +307,8 @@ class Trainer:
                 kept = [old for old in csv.DictReader(file) if int(old["images"]) < row["images"]]
         else:
             kept = []
-        names = list(dict.fromkeys([name for old in [*kept, row] for name in old]))
+        every: list[dict[str, Any]] = [*kept, row]
+        names = list(dict.fromkeys([name for old in every for name in old]))
         partial = path.with_suffix(".partial")
         with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, names)

@@ -148,7 +148,7 @@ def total_loss(
     if weights.rate:
         terms["rate"] = code_rate(model, made, keep, places)
         loss = loss + weights.rate * terms["rate"]
-    if weights.perceptual:
+    if weights.perceptual and perceptual is not None:
         with torch.no_grad():
             target = perceptual.maps(x)
         terms["perceptual"] = maps_distance(target, perceptual.maps(made.image)).mean()

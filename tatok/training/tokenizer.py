@@ -99,7 +99,7 @@ class TokenizerTask:
     @torch.no_grad()
     def after_step(self, n: int, world: World) -> None:
         """Move the codebooks by the latents of the step that was just taken."""
-        if not self.live:
+        if not self.live or self._last is None:
             return
         made, keep = self._last
         generator = seeded(self.seed, 3, n)
@@ -160,8 +160,8 @@ class TokenizerTask:
             row[f"N_at_{EPSILON}{tail}"] = torch.cat(counts).float().mean().item()
         # Of the last epoch once one has ended; the first counts from where quantization began. Of
         # this process's share of the images.
-        counts = self.last_usage if self.last_usage.any() else self.usage
-        for name, used in zip(("patch", "global"), counts, strict=True):
+        usage = self.last_usage if self.last_usage.any() else self.usage
+        for name, used in zip(("patch", "global"), usage, strict=True):
             row |= {
                 f"{name}_usage": (used > 0).float().mean().item(),
                 f"{name}_perplexity": perplexity(used),
@@ -312,8 +312,8 @@ def run(
         hold=world.device if options.hold else None,
     )
     if source is None:
-        data = TrainingImages(files, [model.config.image_size], options.seed)
-        start_from_pca(model, torch.stack([data[n] for n in range(64)]))
+        images = TrainingImages(files, [model.config.image_size], options.seed)
+        start_from_pca(model, torch.stack([images[n] for n in range(64)]))
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
     if init and record.get("live") and not options.resume:
         task.start_codebooks(trainer.seen, keep_codes=True)
