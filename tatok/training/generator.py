@@ -150,7 +150,7 @@ class GeneratorTask:
             "N_true": full.real.sum(dim=1).float().mean().item(),
         }
 
-    def save(self, model: MaskGIT, folder: Path, record: dict) -> None:
+    def save(self, model: MaskGIT, folder: Path, record: dict, hurried: bool = False) -> None:
         """Weights that can ship."""
         record |= {
             "loss": dataclasses.asdict(self.options),

@@ -65,7 +65,7 @@ class Task(Protocol):
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
     def validate(self, model: Any) -> dict[str, float]: ...
-    def save(self, model: Any, folder: Path, record: dict) -> None: ...
+    def save(self, model: Any, folder: Path, record: dict, hurried: bool) -> None: ...
     def state(self) -> dict[str, Tensor]: ...
     def load_state(self, state: dict[str, Tensor]) -> None: ...
 
@@ -279,7 +279,7 @@ class Trainer:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)
             self._save()
-            self.task.save(self.ema, self.options.out, self.record())
+            self.task.save(self.ema, self.options.out, self.record(), self.stop)
             row = {
                 "images": self.seen,
                 "hours": round(self.hours, 4),
@@ -289,7 +289,8 @@ class Trainer:
                 "share_of_peak": per_second / self.peak,
                 **terms,
             }
-            row |= self.task.validate(self.ema)
+            if not self.stop:
+                row |= self.task.validate(self.ema)
             self._log(row)
         self.world.wait()
 

@@ -32,6 +32,7 @@ from tatok.training.losses import LossWeights, total_loss
 from tatok.transformer import patchify
 
 CALIBRATION = 256  # training images to which `calibrate` fits
+HURRIED = 32  # of them where a signal waits
 PREDICTED = 48  # places of each image on which the predictor is trained at a step
 
 
@@ -179,19 +180,25 @@ class TokenizerTask:
         return torch.cat(done)
 
     @torch.no_grad()
-    def save(self, model: TaTok, folder: Path, record: dict) -> None:
-        """Weights that can ship, and a grid of pictures: original, all, a quarter, no patches."""
+    def save(self, model: TaTok, folder: Path, record: dict, hurried: bool = False) -> None:
+        """Weights that can ship, and a grid of pictures: original, all, a quarter, no patches.
+
+        hurried, after a signal: without the grid, and calibrated on fewer images.
+        """
         side = model.config.largest
         M, k = model.config.grid_of(side) ** 2, model.config.k
         x = self.validation[side][:12]
         self._quantize_like_ours(model)
-        calibrate(model, self.calibration.to(model.encoder.queries.device))
+        sample = self.calibration[: HURRIED if hurried else None]
+        calibrate(model, sample.to(model.encoder.queries.device))
         record |= {
             "weights": asdict(self.weights),
             "unquantized": self.unquantized,
             "live": bool(self.live),
         }
         model.save_pretrained(folder, extra=record)
+        if hurried:
+            return
         on_device = x.to(model.encoder.queries.device)
         rows = [x, *(self.images(model, on_device, k, n).cpu() for n in (M, M // 4, 0))]
         save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)

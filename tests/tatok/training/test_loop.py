@@ -318,6 +318,8 @@ def test_sigterm_saves_and_stops(folder, tmp_path):
     os.killpg(process.pid, signal.SIGTERM)  # as a terminal does: to the workers too
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
+    first, *_, last = csv.DictReader((out / "log.csv").open())
+    assert first["psnr_all"] and not last["psnr_all"]  # saved, not validated
     assert TaTok.training_record(out)["images"] > 0 and (out / "state.safetensors").exists()
 
 
