@@ -1,5 +1,6 @@
 """The public endpoint, called as a program would."""
 
+import base64
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,12 +22,14 @@ PICTURE = example_files(ASSETS / "examples")[0]
 
 def call(client, picture=PICTURE, **changes):
     values = {"epsilon": 0.2, "k": 8, "estimator": "gaussian", "policy": "dtf"} | changes
-    return client.predict(handle_file(str(picture)), *values.values(), api_name="/tokenize")
+    return client.predict(handle_file(str(picture)), **values, api_name="/tokenize")
 
 
 def test_only_what_is_meant_to_be_is_public(client):
     generator = (ASSETS / "demo" / "generator.json").exists()
-    expected = {"/tokenize", "/experiment"} | ({"/generate"} if generator else set())
+    expected = {"/tokenize", "/select", "/decode", "/experiment"} | (
+        {"/generate"} if generator else set()
+    )
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == expected
 
 
@@ -56,6 +59,8 @@ def test_same_numbers_as_python(client, policy):
         ({"k": 2.5}, "k must be a whole number"),
         ({"estimator": "oracle"}, "The estimator must be one of"),
         ({"policy": "best"}, "The policy must be one of"),
+        ({"side": 100}, "side"),
+        ({"target_psnr": 500}, "target"),
     ],
 )
 def test_out_of_range_is_one_sentence(client, changes, sentence):
@@ -65,10 +70,39 @@ def test_out_of_range_is_one_sentence(client, changes, sentence):
     assert "Traceback" not in str(caught.value)
 
 
+def test_selected_tokens_decode_to_what_tokenize_shows(client, tmp_path):
+    engine = Engine(TaTok.from_pretrained(ASSETS / "anygrid"))
+    values = {"epsilon": 0.3, "side": 128}
+    told = client.predict(handle_file(str(PICTURE)), **values, api_name="/select")
+    config = engine.model.config
+    settings = Settings(0.3, config.k, config.estimator, "dtf", side=128)
+    square = engine.square(str(PICTURE), None, 128)
+    selection = engine.select(square, settings)
+    assert told["keep"] == selection.keep[0].nonzero()[:, 0].tolist()
+    assert told["entropy"] == pytest.approx(selection.entropy[0].tolist(), rel=1e-4, abs=1e-6)
+    assert (told["kept"], told["grid"], len(told["patch_codes"])) == (len(told["keep"]), 16, 256)
+    (tmp_path / "photo.tatok").write_bytes(base64.b64decode(told["tatok"]))
+    path, numbers = client.predict(handle_file(str(tmp_path / "photo.tatok")), api_name="/decode")
+    wanted = {"side": 128, "k": config.k, "kept": told["kept"], "bits": told["bits"]}
+    assert numbers == wanted
+    expected = np.asarray(to_pil(engine.tokenize(square, settings).image), int)
+    with Image.open(path) as made:
+        assert np.abs(np.asarray(made.convert("RGB"), int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", bytes(100_000)])
+def test_what_is_no_token_file_is_one_sentence(client, tmp_path, data):
+    (tmp_path / "bad.tatok").write_bytes(data)
+    with pytest.raises(AppError, match="not a .tatok file"):
+        client.predict(handle_file(str(tmp_path / "bad.tatok")), api_name="/decode")
+
+
 def test_a_file_of_the_server_is_refused(client):
     named = {"path": str(PICTURE.resolve())}  # unmarked: the client sends it as it is
     with pytest.raises(AppError, match="has to be uploaded"):
         client.predict(named, 0.2, 8, "rate", "dtf", api_name="/tokenize")
+    with pytest.raises(AppError):  # Gradio's own check of a file is before ours
+        client.predict(named, api_name="/decode")
 
 
 def test_a_damaged_picture_is_one_sentence_and_the_app_goes_on(client, tmp_path):

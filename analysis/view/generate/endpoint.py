@@ -17,10 +17,22 @@ def build(painter: Painter, limits: dict) -> None:
     """Add the endpoint to the current Blocks; it has no visible part. `limits`: on its queue."""
     config, default = painter.generator.config, SamplingOptions()
 
-    def generate(label, pictures, steps, guidance, temperature, epsilon, n, seed):
+    def generate(
+        label,
+        pictures,
+        steps,
+        guidance,
+        temperature,
+        epsilon,
+        n=None,
+        seed=0,
+        patch_guidance=None,
+        patch_temperature=None,
+    ):
         """Draw pictures of a class ("" for none).
 
-        N is DTF's at epsilon unless n is given. Picture i has the seed `seed` + i. Returns the
+        N is DTF's at epsilon unless n is given; guidance and temperature of the patches are those
+        of the global codes unless they are given. Picture i has the seed `seed` + i. Returns the
         pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its codes and
         the seconds of drawing. Until then it returns those that are done, and it ends when the
         caller hangs up.
@@ -35,6 +47,8 @@ def build(painter: Painter, limits: dict) -> None:
             "epsilon": epsilon,
             "count": n,
             "seed": seed,
+            "patch_guidance": patch_guidance,
+            "patch_temperature": patch_temperature,
         }
         try:
             drawing = Drawing.parse(values, config)
@@ -58,6 +72,8 @@ def build(painter: Painter, limits: dict) -> None:
             gr.Number(default.epsilon, label="epsilon"),
             gr.Number(None, label="n"),
             gr.Number(default.seed, label="seed"),
+            gr.Number(None, label="patch_guidance"),
+            gr.Number(None, label="patch_temperature"),
         ]
         outputs = [gr.Gallery(label="pictures", format="png"), gr.JSON(label="statistics")]
         gr.Button().click(

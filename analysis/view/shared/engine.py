@@ -108,17 +108,21 @@ class Engine:
         keep[:, list(settings.forced_out)] = False
         return replace(selection, keep=keep, count=keep.sum(dim=1))
 
-    @torch.inference_mode()
-    def tokenize(self, square: Square, settings: Settings) -> Result:
-        """Select, take the codes, decode and measure."""
-        selection = self.select(square, settings)
+    def tokens(self, square: Square, settings: Settings, selection: Selection) -> Tokens:
+        """The codes of what is kept."""
         codes = self.quantize(square, settings.k)
-        tokens = replace(
+        return replace(
             codes,
             patch_codes=codes.patch_codes.masked_fill(~selection.keep, -1),
             # No rule gives the places where one of them was forced.
             places="sent" if settings.forced else self.model.places_rule(selection),
         )
+
+    @torch.inference_mode()
+    def tokenize(self, square: Square, settings: Settings) -> Result:
+        """Select, take the codes, decode and measure."""
+        selection = self.select(square, settings)
+        tokens = self.tokens(square, settings, selection)
         image = self.model.decode(tokens)
         return Result(selection, tokens, image, report(square.x, image, selection, tokens))
 
