@@ -1,6 +1,8 @@
 """The public endpoint, called as a program would."""
 
 import base64
+import re
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -111,3 +113,16 @@ def test_a_damaged_picture_is_one_sentence_and_the_app_goes_on(client, tmp_path)
     with pytest.raises(AppError, match="damaged.png"):
         call(client, bad)
     assert call(client)[1]["k"] == 8
+
+
+def test_the_example_in_the_readme_runs(server, client, tmp_path, monkeypatch):
+    text = (ASSETS.parent / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(from gradio_client.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Image.open(PICTURE).convert("RGB").save("photo.jpg")
+    told = client.predict(handle_file("photo.jpg"), side=128, api_name="/select")
+    Path("photo.tatok").write_bytes(base64.b64decode(told["tatok"]))
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        for picture in example_files(ASSETS / "examples")[:2]:
+            archive.write(picture, picture.name)
+    exec(block.replace("http://127.0.0.1:7860", server), {})  # README's own lines
