@@ -15,6 +15,8 @@ What a file means:
 
 import io
 import os
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,19 @@ MAX_ASPECT = 20
 
 # No format that starts another program (EPS) or is a document (PDF). MPO, the JPEG of many phones,
 # is not in the list because Pillow reaches it through JPEG; naming it makes Image.open fail.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 # The names that files of these formats have: what is looked for in a folder.
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".ppm"}
+# The photographs of many phones, where the optional plugin is installed.
+if find_spec("pillow_heif"):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS += ("HEIF",)
+    SUFFIXES |= {".heic", ".heif"}
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# A picture of so many pixels is refused below; Pillow's warning says nothing more.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,6 +94,10 @@ def open_image(source) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(_too_large(name)) from error
     except UnidentifiedImageError as error:
+        if _is_heif(source):
+            raise BadImage(
+                f"{name} is a HEIC picture, which needs pillow-heif here: save it as JPEG or PNG."
+            ) from error
         raise BadImage(
             f"{name} is not recognised: use a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF picture."
         ) from error
@@ -149,6 +165,13 @@ def _stream(source, name: str):
     if not os.path.getsize(source):
         raise BadImage(f"{name} is empty.")
     return open(source, "rb")
+
+
+def _is_heif(source) -> bool:
+    """By the first box of the file: its length, "ftyp" and the brand."""
+    with _stream(source, "") as stream:
+        head = stream.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
 
 
 def _check_size(width: int, height: int, name: str) -> None:

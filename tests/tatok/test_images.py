@@ -25,7 +25,7 @@ from picture_files import (
 )
 from PIL import Image
 
-from tatok.images import BadImage, crop_square, load_image, open_image, to_pil, to_tensor
+from tatok.images import FORMATS, BadImage, crop_square, load_image, open_image, to_pil, to_tensor
 
 
 def corners(picture: Image.Image) -> list[tuple[int, int, int]]:
@@ -72,6 +72,13 @@ def test_phone_format_mpo_is_accepted():
     with Image.open(io.BytesIO(file)) as image:
         assert image.format == "MPO"
     assert_corners(file, QUARTERS, tolerance=12)
+
+
+@pytest.mark.skipif("HEIF" not in FORMATS, reason="pillow-heif is not installed")
+def test_a_heic_picture_keeps_its_colours():
+    made = open_image(encode(quarters(), "HEIF", quality=100))
+    difference = np.abs(np.asarray(made, int) - np.asarray(quarters(), int))
+    assert made.size == quarters().size and np.median(difference) <= 4
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])

@@ -10,6 +10,7 @@ import pytest
 from picture_files import encode, exif, png, png16, png_chunk, quarters, tiff
 from PIL import Image
 
+from tatok import images
 from tatok.images import BadImage, load_image
 
 
@@ -34,6 +35,26 @@ def test_missing_empty_and_foreign_files(tmp_path):
     rejected(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EOF", "not recognised")
     rejected(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not recognised")
     rejected(encode(quarters(), "TGA"), "not recognised")  # Pillow could, the list does not
+
+
+def test_a_heic_picture_is_named_where_the_plugin_is_missing(monkeypatch):
+    monkeypatch.setattr(images, "FORMATS", tuple(f for f in images.FORMATS if f != "HEIF"))
+    head = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf"
+    rejected(head, "HEIC picture, which needs pillow-heif")
+    rejected(head.replace(b"ftypheic", b"ftypmp42"), "not recognised")
+
+
+def test_pillows_warning_does_not_reach_the_log():
+    script = (
+        "from tatok.images import BadImage, load_image\n"
+        "from PIL import Image; import io\n"
+        "Image.MAX_IMAGE_PIXELS = 3000; data = io.BytesIO()\n"
+        "Image.new('L', (400, 12)).save(data, 'PNG')\n"
+        "try: load_image(data.getvalue(), 16)\n"
+        "except BadImage as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr == "" and "at most 20 times" in done.stdout
 
 
 def test_message_names_the_file_without_folder_or_markup(tmp_path):
