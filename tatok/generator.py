@@ -80,16 +80,24 @@ class MaskGIT(Pretrained):
 
     def forward(self, canvas: Canvas) -> Tensor:
         """Canvas -> hidden states (B, 1 + k + L, D); padding is seen by no other token."""
+        return self.attend(self.embed(canvas), canvas.real)
+
+    def embed(self, canvas: Canvas) -> Tensor:
+        """Canvas -> what enters the blocks, (B, 1 + k + L, D)."""
         K = self.config.codebook_size
         named = lambda codes: torch.where(codes == MASKED, K, codes)  # noqa: E731
         known = self.context(canvas.labels, canvas.global_codes)  # (B, 1 + k, D)
         patches = self.patch_code(named(canvas.patch_codes)) + self.positions(canvas)
         if self.see is not None and canvas.picture is not None:
             patches = patches + self.see(canvas.picture)
-        h = torch.cat([known, patches], dim=1)  # (B, 1 + k + L, D)
+        return torch.cat([known, patches], dim=1)
+
+    def attend(self, h: Tensor, real: Tensor) -> Tensor:
+        """The blocks on embedded rows (B, 1 + k + L, D), real (B, L) -> hidden states."""
         visible = None
-        if not canvas.real.all():
-            visible = torch.cat([canvas.real.new_ones(known.shape[:2]), canvas.real], dim=1)
+        if not real.all():
+            known = h.shape[1] - real.shape[1]
+            visible = torch.cat([real.new_ones(len(h), known), real], dim=1)
             visible = visible[:, None, None]  # (B, heads, query, key)
         for block in self.blocks:
             h = block(h, attn_mask=visible)
@@ -129,8 +137,10 @@ class MaskGIT(Pretrained):
     def logits(self, canvas: Canvas) -> Logits:
         """Logits of the masked tokens: the K-wide product is never made for a known one."""
         h, k, masked = self(canvas)[:, 1:], self.config.k, canvas.masked
-        g = h[:, :k][masked[:, :k]]  # (n_g, D)
-        p = h[:, k:][masked[:, k:]]  # (n_p, D)
+        return self.predict(h[:, :k][masked[:, :k]], h[:, k:][masked[:, k:]])
+
+    def predict(self, g: Tensor, p: Tensor) -> Logits:
+        """Logits of global tokens and of patches from their hidden states, (n_g, D), (n_p, D)."""
         return Logits(
             g @ self.global_code.weight[:-1].T + self.global_bias,
             p @ self.patch_code.weight[:-1].T + self.patch_bias,

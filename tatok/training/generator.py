@@ -66,17 +66,10 @@ class GeneratorTask:
             full, labels=full.labels.masked_fill(dropped, len(config.classes))
         )
         full, hidden = draw_mask(full, draws[:, 2:], noise, self.options.globals_alone)
-        terms, self.work = {"code": torch.zeros((), device=batch.device)}, 0
-        # Rows of like length go together, or much of the work would be on padding.
-        for rows in full.real.sum(dim=1).argsort().chunk(PARTS):
-            part = full.rows(rows)
-            hidden_part = hidden[rows, : part.codes.shape[1]]
-            length = 1 + part.codes.shape[1]  # the class comes first
-            self.work += 3 * len(rows) * stack_work(self.model.blocks, length)
-            loss = self.code_loss(self.model, hide(part, hidden_part), part, hidden_part)
-            terms["code"] += loss * len(rows) / len(batch)
-        terms["place"], terms["profile"] = self.place_loss(self.model, hide(full, hidden), entropy)
-        return torch.stack(list(terms.values())).sum(), terms
+        seen = hide(full, hidden)
+        place, profile = self.place_loss(self.model, seen, entropy)
+        code = self.code_loss(self.model, seen, full, hidden, PARTS)
+        return code + place + profile, {"code": code, "place": place, "profile": profile}
 
     def _canvas(
         self, tokens: CachedTokens, rows: Tensor, epsilon: Tensor | float
@@ -87,23 +80,42 @@ class GeneratorTask:
         places, codes = pack(keep, tokens.patch_codes[rows].long())
         return Canvas(tokens.labels[rows], tokens.global_codes[rows], codes, places), entropy
 
-    def code_loss(self, model: MaskGIT, seen: Canvas, full: Canvas, hidden: Tensor) -> Tensor:
-        """Mean over rows of the mean cross-entropy of a row's masked tokens, nats."""
-        logits = model.logits(model.look(self.tokenizer, seen))
-        k = full.global_codes.shape[1]
-        losses = torch.zeros(hidden.shape, device=hidden.device)
-        parts = (slice(0, k), logits.globals), (slice(k, None), logits.patches)
-        for (part, values), near in zip(parts, self.near, strict=True):
-            target = full.codes[:, part][hidden[:, part]]
+    def code_loss(
+        self, model: MaskGIT, seen: Canvas, full: Canvas, hidden: Tensor, parts: int = 1
+    ) -> Tensor:
+        """Mean over rows of the mean cross-entropy of a row's masked tokens, nats.
+
+        Rows of like length go through the blocks together, in `parts` of the batch, or much of the
+        work would be on padding; embeddings and logits are made once for all.
+        """
+        k, self.work = full.global_codes.shape[1], 0
+        weight = hidden / hidden.sum(dim=1, keepdim=True).clamp(min=1) / len(hidden)
+        seen = model.look(self.tokenizer, seen)
+        embedded = model.embed(seen)  # (B, 1 + k + L, D)
+        lengths = seen.real.sum(dim=1)
+        found: tuple[list, list] = ([], [])  # of globals, of patches: states, targets and weights
+        for rows in lengths.argsort().chunk(parts):
+            L = int(lengths[rows].max())
+            h = model.attend(embedded[rows, : 1 + k + L], seen.real[rows, :L])[:, 1:]
+            self.work += 3 * len(rows) * stack_work(model.blocks, 1 + k + L)
+            for kind, place in zip(found, (slice(0, k), slice(k, k + L)), strict=True):
+                mask = hidden[rows, place]
+                of_rows = (full.codes[rows, place], weight[rows, place])
+                kind.append((h[:, place][mask], *(values[mask] for values in of_rows)))
+        columns = [[torch.cat(column) for column in zip(*kind, strict=True)] for kind in found]
+        logits = model.predict(columns[0][0], columns[1][0])
+        losses = []
+        for values, (_, target, share), near in zip(
+            (logits.globals, logits.patches), columns, self.near, strict=True
+        ):
             if near is not None and model.training:
                 target = near[target]  # (n, K)
-            losses[:, part][hidden[:, part]] = F.cross_entropy(
-                values.float(),
-                target,
-                reduction="none",
-                label_smoothing=self.options.label_smoothing if model.training else 0.0,
+            smoothing = self.options.label_smoothing if model.training else 0.0
+            each = F.cross_entropy(
+                values.float(), target, reduction="none", label_smoothing=smoothing
             )
-        return (losses.sum(dim=1) / hidden.sum(dim=1).clamp(min=1)).mean()
+            losses.append((each * share).sum())
+        return losses[0] + losses[1]
 
     def place_loss(self, model: MaskGIT, seen: Canvas, entropy: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropies of H_i / H_total, by place and by rank; rows with H_total = 0 count 0."""
