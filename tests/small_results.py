@@ -7,14 +7,13 @@ from conftest import pictures, random_model
 
 from analysis.base.provenance import Data, Provenance
 from analysis.base.results import Estimate, Experiment, path_of, save
-from analysis.base.runner import Runner
-from analysis.base.seconds import Seconds
+from analysis.base.runner import Runner, Seconds
 from analysis.base.stats import GROUPS
-from analysis.base.work import Origin, Work
 from analysis.claims.list import CLAIMS
 from analysis.claims.protocol import judge
 from analysis.paper.experiments import run
 from analysis.paper.plans import PLANS
+from analysis.paper.work import Origin, Work
 from analysis.rate import sides
 from analysis.rate.codecs import CodecPoint, Codecs, Coder, compare
 from tatok.images import to_pil

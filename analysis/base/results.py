@@ -18,8 +18,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from analysis.base.provenance import ROOT, Provenance
-from analysis.base.runner import Setting
-from analysis.base.seconds import Seconds
+from analysis.base.runner import Seconds, Setting
 
 FOLDER = ROOT / "assets" / "results"
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from analysis.base.evaluate import BadData
 from analysis.base.extractors import EXTRACTORS, extractor_or_lite0
 from analysis.base.provenance import Data, Provenance, provenance
 from analysis.base.runner import Runner
-from analysis.base.work import Origin, Work
 from analysis.paper import experiments
 from analysis.paper.experiments import Pictures, choose
 from analysis.paper.plans import PLANS
+from analysis.paper.work import Origin, Work
 from tatok.images import open_image
 from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok

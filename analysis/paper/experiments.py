@@ -16,11 +16,10 @@ from analysis.base.evaluate import table, validation_list
 from analysis.base.metrics import kid_label, rfd_label
 from analysis.base.provenance import Data, Provenance
 from analysis.base.results import Experiment, Point, Series, shown
-from analysis.base.runner import Result, Runner, Setting
-from analysis.base.seconds import Stopwatch
+from analysis.base.runner import Result, Runner, Setting, Stopwatch
 from analysis.base.stats import Originals, mean_band
-from analysis.base.work import Work
 from analysis.paper.plans import Plan
+from analysis.paper.work import Work
 from tatok.images import load_image
 from tatok.training.data import list_images, spread
 

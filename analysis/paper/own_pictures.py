@@ -17,10 +17,10 @@ from torch import Tensor
 from analysis.base.provenance import Data, provenance
 from analysis.base.results import Experiment
 from analysis.base.runner import Runner
-from analysis.base.work import Origin, Work
 from analysis.paper import archive
 from analysis.paper.experiments import fill, tabulate
 from analysis.paper.plans import PLANS, Curve, Plan
+from analysis.paper.work import Origin, Work
 from tatok import BadImage, TaTok, load_image
 
 FEWEST = 2  # images; one alone has no spread

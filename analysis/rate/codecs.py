@@ -19,7 +19,7 @@ from analysis.base.evaluate import table
 from analysis.base.extractors import Lite0
 from analysis.base.provenance import Provenance
 from analysis.base.results import Estimate, shown
-from analysis.base.seconds import Seconds, Stopwatch
+from analysis.base.runner import Seconds, Stopwatch
 from analysis.base.stats import FEWEST, mean_band
 from analysis.paper.experiments import PSNR_CAP, Images
 from analysis.rate.containers import SUBTRACTED, payload_bytes

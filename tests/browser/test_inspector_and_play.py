@@ -17,8 +17,8 @@ from browser.tokenize_tab import (
 from PIL import Image
 from playwright.sync_api import expect
 
-from analysis.view.sections.frames import Player, gif, strides
-from analysis.view.sections.inspection import inspect
+from analysis.view.sections.inspector import inspect
+from analysis.view.sections.play import Player, gif, strides
 from tatok.entropy import ESTIMATORS
 
 LOOKED = "#inspector details[open]:not(.waiting)"

@@ -19,7 +19,7 @@ from browser.tokenize_tab import (
 )
 from playwright.sync_api import expect
 
-from analysis.view.sections.comparison import by_epsilon, by_policy, features
+from analysis.view.sections.compare import by_epsilon, by_policy, features
 from tatok.images import to_pil
 
 CARDS = "#compare .cards figure"

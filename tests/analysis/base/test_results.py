@@ -7,8 +7,7 @@ import pytest
 from analysis.base import results
 from analysis.base.provenance import Data, Provenance
 from analysis.base.results import BadResult, Estimate, Experiment, Point, Series
-from analysis.base.runner import Like, Setting
-from analysis.base.seconds import Seconds
+from analysis.base.runner import Like, Seconds, Setting
 
 ORIGIN = Provenance("c", "w", 7, None, Data("l", "s", 3), 0, "e", "d", "t", "python")
 

@@ -8,8 +8,7 @@ from analysis.base import results
 from analysis.base.provenance import Data, Provenance
 from analysis.base.recipes import COMMANDS
 from analysis.base.results import BadResult, Estimate, Experiment, Point, Series, minus
-from analysis.base.runner import Setting
-from analysis.base.seconds import Seconds
+from analysis.base.runner import Seconds, Setting
 from analysis.base.stats import jackknife
 from analysis.bias.cure import Cure, Cured, Way
 from analysis.bias.placement import Bias, Placement, Share

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.base import work
 from analysis.base.metrics import frechet_distance, kid
 from analysis.base.provenance import ROOT, Data, Provenance
 from analysis.base.results import BadResult
 from analysis.base.runner import Like, Runner, Setting, bits_of_counts
-from analysis.base.work import Origin, Work
-from analysis.paper import plans
+from analysis.paper import plans, work
 from analysis.paper.experiments import PSNR_CAP, Pictures, choose, fill, markdown, run, tabulate
 from analysis.paper.plans import PLANS, Curve, Plan
+from analysis.paper.work import Origin, Work
 from tatok import load_image
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES

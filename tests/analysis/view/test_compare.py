@@ -8,14 +8,14 @@ import pytest
 import torch
 from conftest import pictures, random_model
 
-from analysis.view.sections.comparison import (
+from analysis.view.sections.compare import (
     EPSILONS,
     POLICIES,
     by_epsilon,
     by_policy,
     compare_reply,
 )
-from analysis.view.sections.comparison import features as feature_maps
+from analysis.view.sections.compare import features as feature_maps
 from analysis.view.sections.export import tokens_reply
 from analysis.view.shared.asking import answer
 from analysis.view.shared.crop import accept

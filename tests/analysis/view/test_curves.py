@@ -13,9 +13,7 @@ import small_results
 from conftest import pictures, random_model
 
 from analysis.base.results import Estimate, Experiment, Point, Series, load, save
-from analysis.base.runner import Runner, Setting
-from analysis.base.seconds import Seconds
-from analysis.base.work import Origin, Work
+from analysis.base.runner import Runner, Seconds, Setting
 from analysis.claims.protocol import Claims, Row, Source
 from analysis.draw.figures import axes, measures
 from analysis.paper import archive, own_pictures
@@ -31,6 +29,7 @@ from analysis.paper.own_pictures import (
     short_plan,
 )
 from analysis.paper.plans import PLANS
+from analysis.paper.work import Origin, Work
 from analysis.rate.codecs import sentences
 from analysis.view.curves import endpoint
 from analysis.view.curves import run as curves_run

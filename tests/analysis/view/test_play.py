@@ -9,7 +9,7 @@ from conftest import pictures, random_model
 from PIL import Image
 
 from analysis.base.metrics import psnr
-from analysis.view.sections.frames import BATCH, FRAMES, GAP, SIDE, Player, batches, gif, strides
+from analysis.view.sections.play import BATCH, FRAMES, GAP, SIDE, Player, batches, gif, strides
 from analysis.view.shared.engine import Engine
 from analysis.view.shared.settings import Settings
 from tatok.images import to_pil

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from analysis.base.provenance import ROOT
 from analysis.base.results import BadResult
-from analysis.base.runner import Result, Runner, Setting
-from analysis.base.seconds import Seconds
+from analysis.base.runner import Result, Runner, Seconds, Setting
 
 SOURCES = ("tatok/*.py", "analysis/base/runner.py", "analysis/base/extractors.py")
 TENSORS = ("psnr", "bits", "count", "patch_use", "global_use")  # of Result, beside its features

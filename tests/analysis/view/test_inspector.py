@@ -9,7 +9,7 @@ import torch
 from conftest import pictures, random_model
 
 from analysis.base.metrics import psnr
-from analysis.view.sections.inspection import NEAREST, inspect, inspection_reply
+from analysis.view.sections.inspector import NEAREST, inspect, inspection_reply
 from analysis.view.shared.engine import Engine
 from analysis.view.shared.settings import Settings
 from tatok.entropy import ESTIMATORS
