@@ -214,8 +214,8 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
         elif default is dataclasses.MISSING:
             how = {"type": Path, "required": True}
         usual = {dataclasses.MISSING: "required", None: "default: that of the size"}
-        said = usual.get(default, f"default {default}")
-        group.add_argument(flag, default=argparse.SUPPRESS, help=said, **how)
+        text = usual.get(default, f"default {default}")
+        group.add_argument(flag, default=argparse.SUPPRESS, help=text, **how)
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:

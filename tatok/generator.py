@@ -205,19 +205,19 @@ class MaskGIT(Pretrained):
     def labels(self, names: Sequence[str | int | None]) -> Tensor:
         """Class names or numbers (None: no class) -> labels (B,); ValueError for an unknown one,
         and where there is none at all."""
-        classes, found = self.config.classes, []
+        classes, numbers = self.config.classes, []
         if not len(names):
             raise ValueError("At least one label is needed; None stands for no class.")
         for name in names.tolist() if hasattr(names, "tolist") else names:
             if name is None:
-                found.append(len(classes))
+                numbers.append(len(classes))
             elif name in classes:
-                found.append(classes.index(name))
+                numbers.append(classes.index(name))
             elif isinstance(name, Integral) and 0 <= int(name) < len(classes):
-                found.append(int(name))
+                numbers.append(int(name))
             else:
                 raise ValueError(f"There is no class {name!r}; there are {', '.join(classes)}.")
-        return torch.tensor(found, device=self.device)
+        return torch.tensor(numbers, device=self.device)
 
     def counts(self, count: int | Sequence[int] | None, B: int) -> Tensor | None:
         """N for each of B pictures, or None; ValueError outside 0..M."""

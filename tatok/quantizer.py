@@ -129,8 +129,8 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
     norms = centres.square().sum(1)
     # ||z - e||^2 up to ||z||^2, which is the same for every centre; in parts that fit a CPU's cache
     parts = points.split(8192 if points.is_cuda else 256)
-    found = [torch.addmm(norms, part, centres.T, alpha=-2).argmin(1) for part in parts]
-    return torch.cat(found)
+    indices = [torch.addmm(norms, part, centres.T, alpha=-2).argmin(1) for part in parts]
+    return torch.cat(indices)
 
 
 def kmeans(points: Tensor, size: int, generator: torch.Generator, rounds: int = 12) -> Tensor:

@@ -167,9 +167,9 @@ def fill(
     """
     rows = range(first_row, first_row + len(labels))
     streams = [seeded(options.seed, row, device=model.device) for row in rows]
-    T, first = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
+    T, split = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
     for t in range(1, T + 1):
-        if t == first + 1 and keep is None:
+        if t == split + 1 and keep is None:
             entropy = None
             if tokenizer is not None and model.ranks_by_globals:
                 entropy = tokenizer.place_entropy(global_codes, model.config.grid)
@@ -179,9 +179,9 @@ def fill(
         canvas = model.look(tokenizer, _canvas(model, labels, global_codes, patch_codes, keep))
         masked = canvas.masked  # (B, k + L)
         drawable = masked.clone()
-        if t <= first:
+        if t <= split:
             drawable[:, model.config.k :] = False
-        step, steps = (t, first) if t <= first else (t - first, T - first)
+        step, steps = (t, split) if t <= split else (t - split, T - split)
         if step == 1:
             length = drawable.sum(dim=1)
         if not drawable.any():  # more steps than tokens: there is nothing to run the model for

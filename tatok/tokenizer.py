@@ -143,14 +143,14 @@ class TaTok(Pretrained):
     ) -> Evidence:
         """H(p_i | G) and T: the part of `select` that depends neither on epsilon nor on policy."""
         name = self.config.estimator if estimator is None else estimator
-        found = find_estimator(name)
+        estimate = find_estimator(name)
         if target_psnr is not None:
             encoding = replace(encoding, target_psnr=target_psnr)
         seen = self.observe(encoding)
-        rank = found.function(seen).double()
+        rank = estimate.function(seen).double()
         T = rank.new_zeros(len(rank))
         if target_psnr is not None:
-            T = found.minimum(seen).double()
+            T = estimate.minimum(seen).double()
         return Evidence(rank.clamp(min=0), T, name, rank)
 
     def filter(
@@ -168,9 +168,9 @@ class TaTok(Pretrained):
         H, T, rank = evidence.entropy, evidence.minimum, evidence.rank
         if correction is not None:
             H = rank = correction(H)
-        found = filtering.dtf(H, epsilon, T)
-        N, tau = found.count, found.threshold
-        binding = filtering.binding(T, found.total, epsilon)
+        length = filtering.dtf(H, epsilon, T)
+        N, tau = length.count, length.threshold
+        binding = filtering.binding(T, length.total, epsilon)
         if count is not None:
             N = filtering.counts(count, len(H), H.shape[1], H.device)
             tau = torch.full_like(tau, torch.nan)
@@ -187,7 +187,7 @@ class TaTok(Pretrained):
             keep,
             N,
             tau,
-            found.total,
+            length.total,
             T,
             binding,
             policy,
@@ -319,9 +319,9 @@ class TaTok(Pretrained):
         lags = (lags / own**2).view(2 * own - 1, 2 * own - 1)
         inside = lambda i: ((i >= 0) & (i < 2 * own - 1), i.clamp(0, 2 * own - 2))  # noqa: E731
         known, i = inside(lag(grid))
-        found = lags[i[:, None, :, None], i[None, :, None, :]]  # (g, g, g, g)
-        found = found * (known[:, None, :, None] & known[None, :, None, :])
-        return found.reshape(grid**2, grid**2)
+        made = lags[i[:, None, :, None], i[None, :, None, :]]  # (g, g, g, g)
+        made = made * (known[:, None, :, None] & known[None, :, None, :])
+        return made.reshape(grid**2, grid**2)
 
     def _given_codes(
         self, global_codes: Tensor, grid: int | None = None
