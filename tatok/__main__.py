@@ -213,7 +213,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, prefix: str = "") ->
             how = {"type": float if "float" in f.type else int}
         elif default is dataclasses.MISSING:
             how = {"type": Path, "required": True}
-        usual = {dataclasses.MISSING: "required", None: "default: that of the size"}
+        usual = {dataclasses.MISSING: "required", None: "default: as the size or the rest has it"}
         text = usual.get(default, f"default {default}")
         group.add_argument(flag, default=argparse.SUPPRESS, help=text, **how)
 
