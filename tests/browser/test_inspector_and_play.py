@@ -206,7 +206,7 @@ def test_play_shows_decoded_frames_and_saves_them(tab, engine, tmp_path):
     expect(section.get_by_role("link")).not_to_be_visible()
 
 
-def press_to(tab, selector: str, limit: int = 60) -> None:
+def press_to(tab, selector: str, limit: int = 80) -> None:
     """Tab forward until the focus is on `selector`."""
     for _ in range(limit):
         if tab.evaluate("(s) => document.activeElement?.matches(s)", selector):

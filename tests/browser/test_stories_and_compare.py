@@ -72,7 +72,7 @@ def test_the_story_of_the_edges_is_computed(tab, engine):
     expect(line).to_contain_text(f"{share:.0f} % kept; other columns", timeout=SLOW)
     expect(line).to_contain_text(f"{inner:.0f} % kept.")
     shown = line.inner_text().split("mean H = ")[1:]
-    means = [float(part.split(" ")[0]) for part in shown]
+    means = [float(part.split(" ")[0].replace(",", "")) for part in shown]
     assert means == pytest.approx(
         [float(H[:, [0, -1]].mean()), float(H[:, 1:-1].mean())], rel=0.005
     )
