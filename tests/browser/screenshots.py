@@ -23,7 +23,7 @@ WIDTHS = {"1440": 1000, "768": 500, "390": 300}  # of the files, px
 # What a tab shows when it is ready.
 READY = {
     "Tokenize": "#front .front:not(.empty):not(.waiting)",
-    "Generate": "#generate-go",
+    "Generate": "#generate-go:enabled",
     "Bias": "#lab canvas",
     "Curves": "#curves-plot .main-svg",
     "Theory": "#theory svg",
@@ -42,8 +42,9 @@ def save(data: bytes, name: str, width: int) -> None:
 def tabs(page: Page, size: str) -> None:
     for name, ready in READY.items():
         page.get_by_role("tab", name=name).click()
-        page.locator(ready).first.wait_for(timeout=60_000)
         page.wait_for_timeout(1500)
+        page.locator(ready).first.wait_for(timeout=60_000)
+        page.wait_for_timeout(500)
         save(page.screenshot(), f"{name.lower()}-{size}", WIDTHS[size])
 
 
