@@ -37,7 +37,7 @@ const Statistics = (() => {
       const unit = Format.unit(map.unit);
       return [
         cell("kept", "Kept patches N", N, `of M = ${map.M}${byHand(settings)}`),
-        cell("tokens", "Tokens k + N", tokens ?? "…", `${k} + ${N}`),
+        cell("tokens", `Tokens k + N ${term("token", "a token")}`, tokens ?? "…", `${k} + ${N}`),
         cell("ratio", "Ratio", kept === null ? "…" : (tokens / map.M).toFixed(3), `of ${map.M} tokens${per256}`),
         bits === null ? cell("bits", "Size", "…", "")
           : cell("bits", "Size", `${grouped(bits.total)} bits`, `${(bits.total / map.size ** 2).toFixed(4)} per pixel: codes ${grouped(bits.codes)}, N ${bits.count}, places ${bits.places}`),
