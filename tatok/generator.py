@@ -108,10 +108,13 @@ class MaskGIT(Pretrained):
         """The canvas with what the picture decoded from the known tokens shows at its places.
 
         A departure from MaskGIT, for weights with a config.picture_dim; else the canvas as it is.
+        ValueError where these weights look and there is no tokenizer.
         """
         c, rows = self.config, canvas.real.any(dim=1)
-        if self.see is None or tokenizer is None or not rows.any():
+        if self.see is None or not rows.any():
             return canvas
+        if tokenizer is None:
+            raise ValueError("To draw with these weights the tokenizer is needed too.")
         places = canvas.places[rows]
         keep = unpack(places, torch.ones_like(places), c.num_patches, 0) > 0
         codes = unpack(places, canvas.patch_codes[rows], c.num_patches)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,14 +18,9 @@ from tatok.filtering import Correction, Selection
 from tatok.networks import Decoder, Encoder, Predictor
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
-from tatok.streams import seeded
+from tatok.streams import own_stream
 from tatok.tokens import Encoding, Evidence, Tokens
 from tatok.transformer import places_at
-
-
-def own_stream(x: Tensor) -> torch.Generator:
-    """A generator that the pixels (3, S, S) seed, so that a draw does not depend on the batch."""
-    return seeded(zlib.crc32(x.float().cpu().numpy().tobytes()))
 
 
 @dataclass(frozen=True)

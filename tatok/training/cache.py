@@ -114,9 +114,10 @@ def _encode(
     columns["patch_codes"] = [torch.empty(views, 0, M).int()]
     columns["entropy"] = [torch.empty(views, 0, M)]
     at_once = 64 if device.type == "cuda" else 1  # a CPU gains nothing by more
+    numbered = list(enumerate(files))
     with ThreadPoolExecutor() as pool:
         for first in range(0, len(files), at_once):
-            some = list(enumerate(files))[first : first + at_once]
+            some = numbered[first : first + at_once]
             made = pool.map(lambda pair: _views(pair[1], side, views, pair[0]), some)
             read = [(file, x) for (_, file), x in zip(some, made, strict=True) if x is not None]
             if not read:

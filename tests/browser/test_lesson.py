@@ -427,6 +427,7 @@ def test_the_plain_answers_follow_from_the_numbers(scripts):
 
     assert [answer(1, look=H) for H in (EDGES, MIDDLE, ZERO)] == [0, 1, 2]
     assert answer(1, look=None) is None
+    assert answer(1, look=EDGES, settings={"epsilon": 0}) is None  # all are kept
     edges = placed(EDGES, 0.01, 1.0)
     assert answer(2, sets={}) is None and answer(2, sets={"noise": edges}) is None
     assert answer(2, sets={"noise": edges, "colours": edges}) == 0

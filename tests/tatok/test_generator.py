@@ -262,6 +262,9 @@ def test_what_looks_draws_with_the_tokenizer_alone():
     model = random_generator(tokenizer, picture_dim=192)
     with pytest.raises(ValueError, match="tokenizer is needed"):
         sample(model, "ab")
+    known = torch.zeros(1, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match="tokenizer is needed"):  # nor does `fill` draw blindly
+        list(fill(model, torch.tensor([0]), SamplingOptions(), known, None, None, known[:, 0] + 3))
     drawn = [
         list(sample(model, "ab", 9, tokenizer, steps=4, guidance=g))[-1].tokens.patch_codes
         for g in (1, 3)

@@ -8,7 +8,8 @@ const FIG8 = "The paper’s Fig. 8: on white, black and noise the kept patches �
 function plainPlace({ settings, look }) {
   if (look === null) return null;
   const { keep, N, total } = Place.select(look, settings.epsilon);
-  if (total === 0 || N === M) return { answer: 2, words: NOTHING };
+  if (total === 0) return { answer: 2, words: NOTHING };
+  if (N === M) return { answer: null, words: "All patches are kept: raise ε to see which would be kept first." };
   if (N < GRID) return { answer: null, words: "Too few patches are kept to tell a pattern." };
   const edges = Place.edgesFirst(keep);
   return edges
@@ -23,7 +24,7 @@ function plainSets({ settings, sets }) {
   if (kept.length === 1) return { answer: null, words: `On this set ${[...out][0]} stands out. Now choose another set and run that.` };
   return out.size === 1
     ? { answer: 0, words: `${Format.capital([...out][0])} stands out on every set: the place decides, whatever is to be seen.` }
-    : { answer: 1, words: "On each set another place stands out: what is to be seen has its say too." };
+    : { answer: 1, words: "It is not the same place on every set: what is to be seen has its say too." };
 }
 
 function plainRoll({ settings, look, changed }) {

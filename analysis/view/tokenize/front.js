@@ -67,7 +67,10 @@ function draw() {
 
 // A tap on a term anywhere on the page explains it there, in the words of the list below.
 function explain(event) {
-  if (!element.isConnected) document.removeEventListener("click", explain);
+  if (!element.isConnected) {
+    document.removeEventListener("click", explain);
+    return;
+  }
   const asked = event.target.closest?.("[data-term]");
   const entry = asked && find(`dt[data-of="${asked.dataset.term}"]`);
   if (!entry) return;
