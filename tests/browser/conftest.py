@@ -133,11 +133,25 @@ def open_page(browser: Browser, server: str):
     assert not problems, "\n".join(problems)
 
 
+LEAVING = "the page is left"
+SAYS_THAT_IT_LEAVES = f"""if (self === top)
+    addEventListener("beforeunload", () => console.debug("{LEAVING}"), {{capture: true}})"""
+
+
 def watch(context: BrowserContext, problems: list[str]) -> None:
-    """Append to `problems` whatever a page of this context should not do."""
+    """Append to `problems` whatever a page of this context should not do.
+
+    What Gradio's client says of its streams when a page is left while something still runs is
+    seen by nobody, and is not counted.
+    """
+    leaving: set[Page] = set()
+    context.add_init_script(SAYS_THAT_IT_LEAVES)
+    context.on("page", lambda page: page.on("domcontentloaded", lambda it: leaving.discard(it)))
 
     def on_console(message) -> None:
-        if message.type == "error":
+        if message.text == LEAVING:
+            leaving.add(message.page)
+        elif message.type == "error" and message.page not in leaving:
             problems.append(f"console: {message.text} ({message.location.get('url')})")
 
     def on_request(request) -> None:
