@@ -57,13 +57,15 @@ def cache_tokens(
     views: int = 1,
     world: World = ALONE,
     side: int | None = None,
+    seed: int = 0,
 ) -> CachedTokens:
     """Encode views of every picture once, `side` pixels wide (default: the tokenizer's image_size);
     reuse what an earlier run left in `folder`.
 
-    The first view is the picture as it is evaluated, the second its mirror image, further ones are
-    augmented as in the tokenizer's training. The processes of `world` share the work. A shard is
-    named by the tokenizer, the classes, its files' paths and sizes, the side and the views.
+    The first view is the picture as it is evaluated; further ones are augmented as in the
+    tokenizer's training, and another `seed` draws others. The processes of `world` share the work.
+    A shard is named by the tokenizer, the classes, its files' paths and sizes, the side, the views
+    and the seed.
     EmptyFolder if none of the pictures can be read.
     """
     if not files:
@@ -71,12 +73,13 @@ def cache_tokens(
     folder.mkdir(parents=True, exist_ok=True)
     parts = [files[first : first + SHARD] for first in range(0, len(files), SHARD)]
     side = side or tokenizer.config.image_size
-    shards = {_path(tokenizer, part, classes, folder, views, side): part for part in parts}
+    make = Encoder(tokenizer, classes, views, side, seed)
+    shards = {folder / make.name(part): part for part in parts}
     mine = list(shards.items())[world.rank :: world.size]
     for path, part in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
         if not path.exists():
             partial = path.with_suffix(f".{os.getpid()}")
-            save_file(_encode(tokenizer, part, classes, views, side), partial)
+            save_file(make(part), partial)
             os.replace(partial, path)
     world.wait()
     made = [load_file(path) for path in shards]
@@ -88,66 +91,70 @@ def cache_tokens(
     return cached
 
 
-def _path(
-    tokenizer: TaTok,
-    files: list[ImageFile],
-    classes: list[str],
-    folder: Path,
-    views: int,
-    side: int,
-) -> Path:
-    named = [(str(file.path), file.path.stat().st_size) for file in files]
-    parts = [tokenizer.fingerprint, classes, named, views, side]
-    key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-    return folder / f"tokens-{key}.safetensors"
+@dataclass(frozen=True)
+class Encoder:
+    """What becomes of a shard's pictures: `views` of each, `side` pixels wide, as tokens."""
 
+    tokenizer: TaTok
+    classes: list[str]
+    views: int
+    side: int
+    seed: int
 
-@torch.inference_mode()
-def _encode(
-    tokenizer: TaTok, files: list[ImageFile], classes: list[str], views: int, side: int
-) -> dict[str, Tensor]:
-    """The columns of CachedTokens, (views * n, …)."""
-    k, device = tokenizer.config.k, tokenizer.device
-    M = tokenizer.config.grid_of(side) ** 2
-    none = {"labels": (views, 0), "global_codes": (views, 0, k)}
-    columns = {name: [torch.empty(shape).long()] for name, shape in none.items()}
-    columns["patch_codes"] = [torch.empty(views, 0, M).int()]
-    columns["entropy"] = [torch.empty(views, 0, M)]
-    at_once = 64 if device.type == "cuda" else 1  # a CPU gains nothing by more
-    numbered = list(enumerate(files))
-    with ThreadPoolExecutor() as pool:
-        for first in range(0, len(files), at_once):
-            some = numbered[first : first + at_once]
-            made = pool.map(lambda pair: _views(pair[1], side, views, pair[0]), some)
-            read = [(file, x) for (_, file), x in zip(some, made, strict=True) if x is not None]
-            if not read:
-                continue
-            x = torch.stack([x for _, x in read], dim=1).to(device)  # (views, n, 3, S, S)
-            encoding = tokenizer.encode(x.flatten(0, 1))
-            selection = tokenizer.select(encoding, count=M)
-            tokens = tokenizer.quantize(encoding, selection)
-            label = torch.tensor([classes.index(file.label) for file, _ in read]).repeat(views)
-            row = label, tokens.global_codes, tokens.patch_codes.int(), selection.entropy.float()
-            for column, values in zip(columns.values(), row, strict=True):
-                column.append(values.cpu().unflatten(0, (views, len(read))))
-    return {name: torch.cat(parts, dim=1).flatten(0, 1) for name, parts in columns.items()}
+    def name(self, files: list[ImageFile]) -> str:
+        """Of the shard's file: by all that decides what it holds."""
+        named = [(str(file.path), file.path.stat().st_size) for file in files]
+        about = self.classes, named, self.views, self.side, self.seed
+        key = hashlib.sha256(repr([self.tokenizer.fingerprint, *about]).encode()).hexdigest()[:16]
+        return f"tokens-{key}.safetensors"
 
+    @torch.inference_mode()
+    def __call__(self, files: list[ImageFile]) -> dict[str, Tensor]:
+        """The columns of CachedTokens, (views * n, …)."""
+        tokenizer, views = self.tokenizer, self.views
+        k, device, M = (
+            tokenizer.config.k,
+            tokenizer.device,
+            tokenizer.config.grid_of(self.side) ** 2,
+        )
+        none = {"labels": (views, 0), "global_codes": (views, 0, k)}
+        columns = {name: [torch.empty(shape).long()] for name, shape in none.items()}
+        columns["patch_codes"] = [torch.empty(views, 0, M).int()]
+        columns["entropy"] = [torch.empty(views, 0, M)]
+        at_once = 64 if device.type == "cuda" else 1  # a CPU gains nothing by more
+        numbered = list(enumerate(files))
+        with ThreadPoolExecutor() as pool:
+            for first in range(0, len(files), at_once):
+                some = numbered[first : first + at_once]
+                made = pool.map(lambda pair: self.look(pair[1], pair[0]), some)
+                read = [(file, x) for (_, file), x in zip(some, made, strict=True) if x is not None]
+                if not read:
+                    continue
+                x = torch.stack([x for _, x in read], dim=1).to(device)  # (views, n, 3, S, S)
+                encoding = tokenizer.encode(x.flatten(0, 1))
+                selection = tokenizer.select(encoding, count=M)
+                tokens = tokenizer.quantize(encoding, selection)
+                label = [self.classes.index(file.label) for file, _ in read]
+                codes = tokens.global_codes, tokens.patch_codes.int()
+                row = torch.tensor(label).repeat(views), *codes, selection.entropy.float()
+                for column, values in zip(columns.values(), row, strict=True):
+                    column.append(values.cpu().unflatten(0, (views, len(read))))
+        return {name: torch.cat(parts, dim=1).flatten(0, 1) for name, parts in columns.items()}
 
-def _views(file: ImageFile, size: int, views: int, number: int) -> Tensor | None:
-    """(views, 3, S, S) of a picture; its number in the shard and the view seed what is drawn.
+    def look(self, file: ImageFile, number: int) -> Tensor | None:
+        """(views, 3, S, S) of a picture; `number`, its place in the shard, is in the draws' seed.
 
-    None, and a line in the log, for one that cannot be read.
-    """
-    try:
-        x = load_image(file.path, size=size)[0]
-        made = [x, x.flip(2)][:views]
-        for view in range(2, views):
-            draw = torch.rand(5, generator=seeded(number, view)).tolist()
-            made.append(augment(open_image(file.path), size, draw))
-    except BadImage as error:
-        log.warning("skipped: %s", error)
-        return None
-    return torch.stack(made)
+        None, and a line in the log, for one that cannot be read.
+        """
+        try:
+            made = [load_image(file.path, size=self.side)[0]]
+            for view in range(1, self.views):
+                draw = torch.rand(5, generator=seeded(self.seed, number, view)).tolist()
+                made.append(augment(open_image(file.path), self.side, draw))
+        except BadImage as error:
+            log.warning("skipped: %s", error)
+            return None
+        return torch.stack(made)
 
 
 @dataclass

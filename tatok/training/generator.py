@@ -273,7 +273,9 @@ def run(
         raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
     side = model.side(encoder)
     cached, held = (
-        cache_tokens(encoder, some, folders, options.out, number, world, side).to(world.device)
+        cache_tokens(encoder, some, folders, options.out, number, world, side, options.seed).to(
+            world.device
+        )
         for some, number in ((files, views), (spread(held_out, 128), 1))
     )
     task = GeneratorTask(model, cached, held, loss, encoder, options.seed, tuple(folders))

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from itertools import combinations
 
 import pytest
 import torch
@@ -70,24 +71,27 @@ def test_the_cache_holds_what_the_tokenizer_says(world):
     model = random_model()
     files = data.list_images([world / "images"])
     cached = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
-    assert len(cached) == 42  # 14 readable pictures, their mirror images, and augmented ones
+    assert len(cached) == 42  # 14 readable pictures, and two augmented views of each
     readable = [file for file in files if file.path.name != "broken.png"]
     x = data.load_batch(readable, 32)
-    x = torch.cat([x, x.flip(3)])
     with torch.no_grad():
         encoding = model.encode(x)
         selection = model.select(encoding, 0.3)
         tokens = model.quantize(encoding, selection)
     assert cached.labels.tolist() == 3 * [["a", "b"].index(file.label) for file in readable]
-    assert torch.equal(cached.global_codes[:28], tokens.global_codes)
-    assert not torch.equal(cached.patch_codes[28:], cached.patch_codes[:14])
-    keep = filtering.dtf(cached.entropy[:28], 0.3).keep
+    assert torch.equal(cached.global_codes[:14], tokens.global_codes)
+    views = cached.patch_codes.split(14)
+    assert not any(torch.equal(one, other) for one, other in combinations(views, 2))
+    keep = filtering.dtf(cached.entropy[:14], 0.3).keep
     assert torch.equal(keep, selection.keep)
-    assert torch.equal(cached.patch_codes[:28].masked_fill(~keep, -1).long(), tokens.patch_codes)
+    assert torch.equal(cached.patch_codes[:14].masked_fill(~keep, -1).long(), tokens.patch_codes)
     stamp = next((world / "cache").iterdir()).stat().st_mtime_ns
     again = cache_tokens(model, files, ["a", "b"], world / "cache", views=3)
     assert next((world / "cache").iterdir()).stat().st_mtime_ns == stamp
     assert same(cached, again)
+    fresh = cache_tokens(model, files, ["a", "b"], world / "cache", views=3, seed=1)
+    assert torch.equal(fresh.patch_codes[:14], views[0])
+    assert not torch.equal(fresh.patch_codes[14:28], views[1])
     other = cache_tokens(model, files, ["b", "a"], world / "cache")
     assert torch.equal(other.labels, 1 - cached.labels[:14])
     model.config = dataclasses.replace(model.config, k=model.config.k - 1)
@@ -106,7 +110,7 @@ def test_processes_share_the_encoding_by_shards(world, monkeypatch):
         assert len(list((world / "two").iterdir())) == shards
     monkeypatch.undo()
     monkeypatch.setattr(cache, "SHARD", 4)
-    monkeypatch.setattr(cache, "_encode", None)  # nothing is left to do
+    monkeypatch.setattr(cache.Encoder, "__call__", None)  # nothing is left to do
     assert same(alone, cache_tokens(model, files, ["a", "b"], world / "two"))
 
 
