@@ -3,6 +3,8 @@
 Conventions. Schedule: of L tokens, floor(L * gamma(t / T)) are still masked after step t of T,
 gamma falling from 1 to 0. Guidance: logits = u + g_t (c - u), c with the class and u without, so
 that g = 1 is no guidance. Confidence of a drawn code: ln p + tau_t * Gumbel, tau_t falling to 0.
+Order `halton`, a departure: patches are fixed in the order of a sequence that spreads them over the
+picture, so that those of one step, drawn without knowledge of each other, lie far apart.
 Global codes are drawn in the first 3/8 of the steps (all, if the patches are known); N and the
 places follow; then the patches.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -42,6 +45,8 @@ GUIDANCE_SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda r: (1 - math.cos(math.pi * r)) / 2,
 }
 
+ORDERS = ("confidence", "halton")  # in which patches are fixed
+
 
 @dataclass(frozen=True)
 class SamplingOptions:
@@ -62,6 +67,8 @@ class SamplingOptions:
     seed: int = 0
     patch_temperature: float | None = None
     patch_guidance: float | None = None
+    order: str = "confidence"
+    patch_spread: float = 1.0  # deviation of the patches' codes about their mean, see `narrowed`
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, Integral) or self.steps < 1:
@@ -72,10 +79,13 @@ class SamplingOptions:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}.")
         if self.guidance_schedule not in GUIDANCE_SCHEDULES:
             raise ValueError(f"guidance_schedule must be one of {', '.join(GUIDANCE_SCHEDULES)}.")
+        if self.order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}.")
         if not min(self.temperatures) > 0 or not self.choice_temperature >= 0:
             raise ValueError("temperature must be above 0, choice_temperature not below it.")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}.")
+        for name in ("top_p", "patch_spread"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in (0, 1], not {getattr(self, name)}.")
         if not all(map(math.isfinite, self.guidances)):
             raise ValueError("guidance must be a number.")
         check_epsilon(self.epsilon)
@@ -165,6 +175,9 @@ def fill(
     options.epsilon. tokenizer: as for `sample`. places: how the decoder learns a given `keep`, see
     Tokens. Every row draws from its own stream, (seed, first_row + row).
     """
+    if options.patch_spread < 1 and tokenizer is None:
+        raise ValueError("patch_spread needs the tokenizer, whose codes it measures.")
+    book = tokenizer.patch_codebook.codes if tokenizer is not None else None
     rows = range(first_row, first_row + len(labels))
     streams = [seeded(options.seed, row, device=model.device) for row in rows]
     T, split = options.steps, _global_steps(options.steps, global_codes, patch_codes, keep)
@@ -187,9 +200,12 @@ def fill(
         if not drawable.any():  # more steps than tokens: there is nothing to run the model for
             yield _Fixed(canvas, canvas.codes, *_nothing(masked), model).as_step(t, T, keep, places)
             continue
-        codes, ln_p = _draw(model, canvas, options, t / T, streams)
+        codes, ln_p = _draw(model, canvas, options, t / T, streams, book)
         noise = (1 - step / steps) * options.choice_temperature
         confidence = ln_p + noise * _token_noise(model, canvas, streams)
+        if options.order == "halton":
+            rank = halton_rank(model.config.grid).to(confidence)
+            confidence[:, model.config.k :] = -rank[canvas.places.clamp(min=0)]
         fixed = _most_confident(
             confidence, drawable, still_masked(length, step, steps, options.schedule)
         )
@@ -198,6 +214,18 @@ def fill(
         global_codes = made.global_codes
         if keep is not None:
             patch_codes = made.patch_codes
+
+
+@lru_cache
+def halton_rank(grid: int) -> Tensor:
+    """The place of each patch, (M,) int64 in rows, in the order in which the Halton sequence of
+    bases 2 and 3 first falls on it; as in arXiv:2503.17076."""
+    from scipy.stats.qmc import Halton  # slow to import, and seldom asked for
+
+    points = torch.from_numpy(Halton(2, scramble=False).random(16 * grid * grid))
+    cell = (points * grid).long()
+    visited = list(dict.fromkeys((cell[:, 0] * grid + cell[:, 1]).tolist()))
+    return torch.tensor(visited).argsort()
 
 
 def _nothing(masked: Tensor) -> tuple[Tensor, Tensor]:
@@ -237,17 +265,31 @@ def _canvas(
 
 
 def _draw(
-    model: MaskGIT, canvas: Canvas, options: SamplingOptions, r: float, streams: list
+    model: MaskGIT,
+    canvas: Canvas,
+    options: SamplingOptions,
+    r: float,
+    streams: list,
+    book: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """A code for every masked token, and its ln p: (B, k + L) each; known tokens as they are, 0."""
+    """A code for every masked token, and its ln p: (B, k + L) each; known tokens as they are, 0.
+
+    book (K, d_p): the codes of the patches.
+    """
     share = GUIDANCE_SCHEDULES[options.guidance_schedule](r)
     logits = _guided(model, canvas, *(1 + (g - 1) * share for g in options.guidances))
     codes, ln_p = canvas.codes.clone(), torch.zeros(canvas.codes.shape, device=model.device)
     k = canvas.global_codes.shape[1]
-    parts = (slice(0, k), logits.globals), (slice(k, None), logits.patches)
-    for (part, values), temperature in zip(parts, options.temperatures, strict=True):
+    parts = (
+        (slice(0, k), logits.globals, 1.0),
+        (slice(k, None), logits.patches, options.patch_spread),
+    )
+    for (part, values, spread), temperature in zip(parts, options.temperatures, strict=True):
         masked = canvas.masked[:, part]
-        ln = _nucleus((values / temperature).log_softmax(dim=1), options.top_p)
+        ln = (values / temperature).log_softmax(dim=1)
+        if book is not None and spread < 1:
+            ln = narrowed(ln, book, spread)
+        ln = _nucleus(ln, options.top_p)
         noise = [
             _gumbel((int(row.sum()), values.shape[1]), [stream], ln.device)[0]
             for row, stream in zip(masked, streams, strict=True)
@@ -267,6 +309,20 @@ def _guided(model: MaskGIT, canvas: Canvas, of_globals: float, of_patches: float
     both = model.logits(twice)
     (c_g, u_g), (c_p, u_p) = both.globals.chunk(2), both.patches.chunk(2)
     return Logits(u_g.lerp(c_g, of_globals), u_p.lerp(c_p, of_patches))
+
+
+def narrowed(ln: Tensor, codes: Tensor, spread: float) -> Tensor:
+    """Log-probabilities (n, K) drawn together about their mean code, codes (K, d); a departure:
+
+    ln p - (1 / s^2 - 1) ||e - m||^2 / (2 v) + const, m = sum p e, v = sum p ||e - m||^2 / d.
+
+    For a Gaussian p this is the Gaussian of the same mean and s times the deviation. A low
+    temperature sharpens p about its mode instead, which may lie far from the mean where p is wide.
+    """
+    p = ln.exp()
+    squared = torch.cdist(p @ codes, codes).square()  # (n, K)
+    v = (p * squared).sum(dim=1, keepdim=True).clamp(min=1e-12) / codes.shape[1]
+    return (ln - (spread**-2 - 1) * squared / (2 * v)).log_softmax(dim=1)
 
 
 def _nucleus(ln: Tensor, top_p: float) -> Tensor:

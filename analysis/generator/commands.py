@@ -17,7 +17,7 @@ from analysis.generator import coherence, quality, speed
 from tatok.config import EPSILON, GENERATOR_SIZES
 from tatok.generator import MaskGIT
 from tatok.pretrained import best_device
-from tatok.sampling import GUIDANCE_SCHEDULES, SamplingOptions
+from tatok.sampling import GUIDANCE_SCHEDULES, ORDERS, SamplingOptions
 from tatok.tokenizer import TaTok
 
 
@@ -28,7 +28,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     generator = MaskGIT.from_pretrained(args.weights).to(best_device())
     same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
     several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
-    several += ("patch_guidance", "patch_temperature")
+    several += ("patch_guidance", "patch_temperature", "patch_spread", "order")
     each = itertools.product(*(getattr(args, name) for name in several))
     try:
         generator.check_tokenizer(tokenizer)
@@ -59,6 +59,7 @@ def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     try:
         generator.check_tokenizer(tokenizer)
         names = ("steps", "guidance", "temperature", "choice_temperature", "epsilon", "seed")
+        names += ("order", "patch_spread")
         options = SamplingOptions(**{name: getattr(args, name) for name in names})
     except ValueError as error:
         raise BadData(str(error)) from error
@@ -105,6 +106,8 @@ def add(verbs) -> None:
         drawn.add_argument(
             name, type=float, nargs="+", default=[None], help="default: as that of G"
         )
+    drawn.add_argument("--patch-spread", type=float, nargs="+", default=[options.patch_spread])
+    drawn.add_argument("--order", choices=ORDERS, nargs="+", default=[options.order])
     drawn.add_argument("--steps", type=int, default=8)
     cli.epsilon(drawn, EPSILON)
     drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
@@ -118,6 +121,8 @@ def add(verbs) -> None:
     one.add_argument("--guidance", type=float, default=1.0, help="1: none")
     one.add_argument("--temperature", type=float, default=options.temperature)
     one.add_argument("--choice-temperature", type=float, default=options.choice_temperature)
+    one.add_argument("--patch-spread", type=float, default=options.patch_spread)
+    one.add_argument("--order", choices=ORDERS, default=options.order)
     cli.epsilon(one, EPSILON)
 
     made = cli.verb(verbs, "speed", run_speed, "cost of a picture by the number of its tokens")

@@ -364,12 +364,13 @@ def test_what_changes_nothing_is_off_and_says_why(tab):
 
     tab.get_by_role("button", name="More").click()
     check_off()
+    at_once = dict.fromkeys(("schedule", "choice_temperature", "order"), AT_ONCE)
     set_slider(tab, "generate-steps", 2)
-    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE)
+    check_off(**at_once)
     set_slider(tab, "generate-guidance", 1)
-    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE)
+    check_off(**at_once)
     set_slider(tab, "generate-patch-guidance", 1)
-    check_off(schedule=AT_ONCE, choice_temperature=AT_ONCE, guidance_schedule="Guidance 1 is none")
+    check_off(**at_once, guidance_schedule="Guidance 1 is none")
     set_slider(tab, "generate-guidance", 2)
     choose_mode(tab, "a picture's patches")  # the class is "no class" now
     given = "The patches are given."
@@ -378,10 +379,12 @@ def test_what_changes_nothing_is_off_and_says_why(tab):
         guidance_schedule=NO_CLASS,
         patch_guidance=NO_CLASS,
         patch_temperature=given,
+        patch_spread=given,
+        order=given,
     )
     tab.locator("#generate-class input").click()
     tab.get_by_role("option", name="cat").click()
-    check_off(patch_guidance=given, patch_temperature=given)
+    check_off(patch_guidance=given, patch_temperature=given, patch_spread=given, order=given)
     generate(tab)
     assert settings_of(tab)["settings"]["guidance"] == 2
 

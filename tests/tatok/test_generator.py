@@ -9,7 +9,15 @@ from conftest import random_generator, random_model
 from tatok import MaskGIT, filtering
 from tatok.canvas import MASKED, PADDING, Canvas, pack, unpack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
-from tatok.sampling import SCHEDULES, SamplingOptions, fill, sample, still_masked
+from tatok.sampling import (
+    SCHEDULES,
+    SamplingOptions,
+    fill,
+    halton_rank,
+    narrowed,
+    sample,
+    still_masked,
+)
 from tatok.streams import seeded
 from tatok.tokenfile import pack as pack_file
 from tatok.tokenfile import unpack as unpack_file
@@ -129,6 +137,38 @@ def test_every_step_that_runs_fixes_a_token_of_every_picture(model, schedule, mo
     assert (made[-1].tokens.patch_codes >= 0).sum(1).tolist() == [5, 5]
 
 
+def test_what_one_step_fixes_by_halton_lies_apart(model):
+    for grid in range(1, 33):
+        assert sorted(halton_rank(grid).tolist()) == list(range(grid * grid))
+
+    def apart(places) -> float:  # mean distance of a place to the nearest of the others
+        yx = torch.stack([places // 16, places % 16], dim=1).float()
+        return torch.cdist(yx, yx).fill_diagonal_(99).min(dim=1).values.mean().item()
+
+    generator = torch.Generator().manual_seed(0)
+    chance = (torch.randperm(256, generator=generator)[:32] for _ in range(100))
+    assert apart((halton_rank(16) < 32).nonzero()[:, 0]) > max(map(apart, chance))
+    made = run(model, steps=8, order="halton", count=16)
+    rank = halton_rank(4)
+    for before, after in zip(made, made[1:], strict=False):
+        done, now = (rank[(s.tokens.patch_codes[0] >= 0)] for s in (before, after))
+        assert set(done.tolist()) == set(range(len(done))) and len(now) >= len(done)
+
+
+def test_spread_is_of_the_deviation_about_the_mean():
+    codes = torch.linspace(-8, 8, 1601)[:, None]
+    ln = (-((codes[:, 0] - 1) ** 2) / 2).log_softmax(dim=0)[None]
+    for spread in (0.2, 0.5, 1.0):
+        p = narrowed(ln, codes, spread).exp()[0]
+        mean = (p * codes[:, 0]).sum()
+        deviation = (p * (codes[:, 0] - mean) ** 2).sum().sqrt()
+        assert mean.item() == pytest.approx(1, abs=1e-3)
+        assert deviation.item() == pytest.approx(spread, rel=1e-2)
+    twin = torch.tensor([0.3, 0.0, 0.7]).log()[None]  # a mode apart from the mean
+    p = narrowed(twin.clamp(min=-9), torch.tensor([[-1.0], [0.4], [1.0]]), 0.1).exp()
+    assert p.argmax() == 1
+
+
 def test_schedules_fall_from_one_to_zero():
     for gamma in SCHEDULES.values():
         values = [gamma(r / 20) for r in range(21)]
@@ -148,13 +188,16 @@ KNOBS = {
     "seed": 1,
     "patch_temperature": 0.3,
     "patch_guidance": 1.0,
+    "order": "halton",
+    "patch_spread": 0.1,
 }
 
 
 @pytest.mark.parametrize("knob", KNOBS)
 def test_every_knob_changes_the_result(model, knob):
     base = run(model)[-1].tokens
-    same, other = run(model)[-1].tokens, run(model, **{knob: KNOBS[knob]})[-1].tokens
+    change = {knob: KNOBS[knob], "tokenizer": random_model(codebook_size=32)}
+    same, other = run(model)[-1].tokens, run(model, **change)[-1].tokens
     assert torch.equal(base.patch_codes, same.patch_codes)
     assert not torch.equal(base.patch_codes, other.patch_codes)
     assert set(KNOBS) == {f.name for f in dataclasses.fields(SamplingOptions)}
@@ -216,6 +259,9 @@ def test_known_tokens_are_never_changed(model):
         ({"schedule": "x"}, "schedule"),
         ({"temperature": 0.0}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
+        ({"patch_spread": 1.1}, "patch_spread"),
+        ({"patch_spread": 0.5}, "needs the tokenizer"),
+        ({"order": "raster"}, "order"),
         ({"guidance": float("nan")}, "guidance"),
         ({"epsilon": 1.0}, "epsilon"),
     ],

@@ -20,7 +20,7 @@ from tatok.sampling import GUIDANCE_SCHEDULES, SCHEDULES, SamplingOptions
 
 BY_EPSILON, BY_COUNT = "epsilon", "count"
 MAY_IDLE = ("guidance", "temperature", "patch_guidance", "patch_temperature")
-MAY_IDLE += ("guidance_schedule", "schedule", "choice_temperature")
+MAY_IDLE += ("guidance_schedule", "schedule", "choice_temperature", "order", "patch_spread")
 PRIVATE = {"api_visibility": "private"}
 NARROW = 120  # pixels, the least width of a control
 
@@ -36,12 +36,14 @@ class Knobs:
     temperature: gr.Slider
     patch_guidance: gr.Slider
     patch_temperature: gr.Slider
+    patch_spread: gr.Slider
     length: gr.Radio
     epsilon: gr.Slider
     count: gr.Slider
     seed: gr.Number
     schedule: gr.Dropdown
     guidance_schedule: gr.Dropdown
+    order: gr.Dropdown
     choice_temperature: gr.Slider
     top_p: gr.Slider
 
@@ -87,6 +89,7 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
     with gr.Row():
         temperature = _slider("temperature", "Temperature, G", 0.05)
         patch_temperature = _slider("patch_temperature", "Temperature, patches", 0.05)
+    patch_spread = _slider("patch_spread", "Spread of the patches about their mean", 0.05)
     with gr.Group():
         length = gr.Radio(
             [("DTF at ε", BY_EPSILON), ("fixed N", BY_COUNT)],
@@ -122,6 +125,12 @@ def knobs(config: GeneratorConfig, label: gr.Dropdown) -> Knobs:
             label="Guidance over the steps",
             **_named("guidance-schedule"),
         )
+        order = gr.Dropdown(
+            [("surest first", "confidence"), ("spread over the picture (Halton)", "halton")],
+            value=default.order,
+            label="Order of the patches",
+            **_named("order"),
+        )
         choice_temperature = _slider(
             "choice_temperature", "Choice temperature: noise on the confidence", 0.1
         )
@@ -153,7 +162,14 @@ def switch_idle(config: GeneratorConfig, mode: gr.Radio, every: Knobs) -> None:
     gr.on(
         [
             knob.change
-            for knob in (mode, every.label, every.steps, every.guidance, every.patch_guidance)
+            for knob in (
+                mode,
+                every.label,
+                every.steps,
+                every.guidance,
+                every.patch_guidance,
+                every.order,
+            )
         ],
         switch,
         [mode, *every.components],

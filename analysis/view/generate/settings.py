@@ -12,11 +12,12 @@ from analysis.view.shared.settings import BadSetting, parse_epsilon, parse_name,
 from tatok import TaTok, Tokens
 from tatok.config import GeneratorConfig
 from tatok.edit import hidden_patches
-from tatok.sampling import GUIDANCE_SCHEDULES, SCHEDULES, SamplingOptions
+from tatok.sampling import GUIDANCE_SCHEDULES, ORDERS, SCHEDULES, SamplingOptions
 
 MAX_PICTURES = 8
 MAX_STEPS = 32
 MAX_SEED = 2**31 - 1
+GIVEN = "The patches are given."
 NO_PICTURE = "These are not the tokens of a whole picture."
 
 # What is given, and so what is drawn.
@@ -33,6 +34,7 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "choice_temperature": ("The choice temperature", 0, 20),
     "top_p": ("top-p", 0.01, 1),
     "guidance": ("The guidance", 0, 10),
+    "patch_spread": ("The spread of the patches", 0.05, 1),
 }
 # Those of the patches where they are not as those of the global codes.
 OF_PATCHES = {
@@ -75,8 +77,8 @@ class Drawing:
             name: None if values.get(name) is None else _within(values[name], name)
             for name in OF_PATCHES
         }
-        schedules = {"schedule": SCHEDULES, "guidance_schedule": GUIDANCE_SCHEDULES}
-        for name, known in schedules.items():
+        named = {"schedule": SCHEDULES, "guidance_schedule": GUIDANCE_SCHEDULES, "order": ORDERS}
+        for name, known in named.items():
             value = values.get(name, getattr(default, name))
             knobs[name] = parse_name(value, f"The {name.replace('_', ' ')}", known)
         if label is None:
@@ -104,9 +106,13 @@ class Drawing:
         }
         for name in ("guidance", "temperature"):
             if not drawn[1]:
-                found[f"patch_{name}"] = "The patches are given."
+                found[f"patch_{name}"] = GIVEN
             elif not drawn[0] and getattr(self.options, f"patch_{name}") is not None:
                 found[name] = "The global tokens are given."
+        if not drawn[1]:
+            found |= {"patch_spread": GIVEN, "order": GIVEN}
+        elif not drawn[0] and self.options.order == "halton":
+            found["choice_temperature"] = "The order does not ask for confidence."
         if self.label is None:
             why = "Without a class there is nothing to be guided to."
             found |= dict.fromkeys(("guidance", "patch_guidance", "guidance_schedule"), why)
@@ -117,7 +123,7 @@ class Drawing:
         # From a class the global tokens have steps of their own, and so have the patches.
         if steps <= (2 if self.mode == CLASS else 1):
             why = "With so few steps, all tokens of a kind are drawn at once."
-            found |= {"schedule": why, "choice_temperature": why}
+            found |= {"schedule": why, "choice_temperature": why, "order": why}
         return found
 
     def t(self, row: int) -> float:

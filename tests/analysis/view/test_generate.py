@@ -118,6 +118,8 @@ def test_without_a_class_there_is_no_guidance(label):
         ({"patch_guidance": -1}, "The guidance of the patches must lie in 0..10"),
         ({"patch_temperature": 0}, "The temperature of the patches must lie in 0.05..3"),
         ({"schedule": "steep"}, "The schedule must be one of"),
+        ({"order": "raster"}, "The order must be one of"),
+        ({"patch_spread": 0}, "The spread of the patches must lie in"),
         ({"guidance_schedule": None}, "The guidance schedule must be one of"),
     ],
 )
@@ -227,6 +229,8 @@ def test_each_picture_can_be_had_by_itself(painter):
         {"guidance_schedule": "constant"},
         {"patch_guidance": 6},
         {"patch_temperature": 0.2},
+        {"patch_spread": 0.1},
+        {"order": "halton"},
         {"epsilon": 0.7},
         {"count": 3},
     ],
@@ -257,6 +261,8 @@ def test_a_knob_is_idle_where_it_changes_nothing(
         "temperature": 3,
         "patch_guidance": 6,
         "patch_temperature": 3,
+        "patch_spread": 0.05,
+        "order": "halton",
     }
     assert set(moved) == set(knobs.MAY_IDLE)
 
