@@ -12,6 +12,7 @@ from analysis.bias import commands as bias
 from analysis.claims import commands as claims
 from analysis.generator import commands as generator
 from analysis.paper import commands as paper
+from analysis.peers import commands as peers
 from analysis.rate import commands as rate
 from tatok.images import BadImage
 from tatok.pretrained import BadCheckpoint
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     verbs = top.add_subparsers(required=True)
-    for part in (base, paper, rate, bias, generator, claims):
+    for part in (base, paper, rate, bias, generator, peers, claims):
         part.add(verbs)
     return top
 

@@ -25,6 +25,7 @@ from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
 from tatok.training.data import EmptyFolder, list_images, load_batch
+from tatok.training.draws import Draws
 from tatok.training.loop import RunOptions
 from tatok.training.losses import GeneratorLoss, LossWeights
 
@@ -127,6 +128,7 @@ def train_tokenizer(args: argparse.Namespace) -> None:
         config=dataclasses.replace(SIZES["demo"], **asked),
         options=RunOptions(**chosen(args, RunOptions)),
         weights=LossWeights(**chosen(args, LossWeights, "w_")),
+        draws=Draws(**chosen(args, Draws)),
         data=args.data,
         val=args.val,
         init=args.init,
@@ -278,6 +280,7 @@ def parser() -> argparse.ArgumentParser:
     tok.add_argument("--unquantized", type=int, default=6_000, help="images before the codebooks")
     add_fields(tok, RunOptions)
     add_fields(tok, LossWeights, "w_")
+    add_fields(tok, Draws)
     add_fields(tok, TokenizerConfig)
     tok.set_defaults(run=train_tokenizer)
     gen = train.add_parser("generator", help="the generator, on cached tokens")

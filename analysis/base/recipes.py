@@ -19,7 +19,7 @@ def _measured(name: str, options: str = "") -> str:
 COMMANDS = {
     **{name: _measured(f"run {name}") for name in _FIGURES},
     **{name: _measured(name) for name in ("codecs", "sides", "bias", "counterfactuals", "theory")},
-    **{name: _measured(name, _TRAIN) for name in ("evaluate", "redundancy", "cure")},
+    **{name: _measured(name, _TRAIN) for name in ("evaluate", "redundancy", "cure", "peers")},
     "decompose": _measured("decompose", _PAIR),
     "probe": _measured("probe", _PAIR + _TRAIN),
     "generation": _measured("generation", " --temperature 0.5 0.65"),

@@ -18,6 +18,7 @@ from analysis.bias.cure import Cure
 from analysis.bias.placement import Bias
 from analysis.bias.probe import Probes
 from analysis.generator.speed import Speed
+from analysis.peers.frontier import Peers
 from analysis.rate.redundancy import Redundancies
 
 Verdict = Literal[
@@ -35,6 +36,7 @@ FILES: dict[str, type] = {
     "probe": Probes,
     "cure": Cure,
     "speed": Speed,
+    "peers": Peers,
 }
 READ = (
     "The rFD of this table is less the jackknife's estimate of its bias, so it lies below that of "
@@ -158,8 +160,8 @@ def _row(claim: Claim, measured: Measured) -> Row:
 
 
 def _origins(result: object) -> tuple[Provenance, ...]:
-    """Of each of the models measured; none where the weights are random."""
-    if isinstance(result, Speed):
+    """Of each of the models measured; none where the weights are random, or made to be compared."""
+    if isinstance(result, (Speed, Peers)):
         return ()
     parts = result.models if isinstance(result, Probes) else (result,)
     return tuple(part.provenance for part in parts)

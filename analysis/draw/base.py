@@ -12,7 +12,10 @@ import plotly.graph_objects as go
 
 from analysis.base.results import Estimate
 
-COLOURS = ("#2b7bba", "#2a9d5c", "#a35fb5", "#b8860b", "#c2477f")
+COLOURS = (
+    *("#2b7bba", "#2a9d5c", "#a35fb5", "#b8860b", "#c2477f"),
+    *("#1a9a9a", "#6f74d8", "#8a6d5a"),
+)
 GREY = "#868686"  # of the paper
 MARK = "#d9480f"  # of the setting on the tab Tokenize
 CLEAR = "rgba(0,0,0,0)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import plotly.graph_objects as go
 
@@ -19,6 +20,7 @@ from analysis.draw.base import (
     span,
 )
 from analysis.paper import overlay as paper
+from analysis.peers.frontier import Peers
 from analysis.rate.codecs import DISTANCE, MEASURES, SIZES, TATOK, CodecPoint, Codecs, hulls
 from analysis.rate.sides import ESTIMATORS, SidePoint, Sides
 
@@ -34,7 +36,7 @@ SIDE_MEASURES = {  # by key: what it is called, and its decimals
 }
 POLICIES = "fig5"  # the id of the experiment whose x counts policies
 
-Result = Experiment | Codecs | Sides
+Result = Experiment | Codecs | Sides | Peers
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def axes(result: Result) -> tuple[Choice, ...]:
         return Choice("side", f"side in pixels, ε = {result.epsilon}"), Choice(
             EPSILON, over_epsilon
         )
+    if isinstance(result, Peers):
+        return (Choice(RATE, result.x),)
     own = Choice(OWN, result.x)
     return (own,) if result.id == POLICIES else (own, Choice(RATE, "bits per pixel"))
 
@@ -92,6 +96,8 @@ def draw(result: Result, measure: str, axis: str) -> Drawing:
         return Drawing(_codecs(result, measure, axis, x, y), axis)
     if isinstance(result, Sides):
         return Drawing(_sides(result, measure, axis, x, y), axis)
+    if isinstance(result, Peers):
+        return Drawing(_curves(result, measure, axis, x, y), RATE)
     if result.id == POLICIES:
         return Drawing(_policies(result, measure, x, y), "policy")
     marks = {"fig3": "k", "fig4": "removed", "epsilon": "epsilon"}
@@ -102,9 +108,9 @@ def draw(result: Result, measure: str, axis: str) -> Drawing:
 # --- the figures of the paper ----------------------------------------------------------------
 
 
-def _curves(result: Experiment, measure: str, axis: str, x: str, y: str) -> go.Figure:
+def _curves(result: Experiment | Peers, measure: str, axis: str, x: str, y: str) -> go.Figure:
     figure = blank(x, y)
-    for colour, series in zip(COLOURS, result.series, strict=False):
+    for colour, series in zip(cycle(COLOURS), result.series, strict=False):
         xs = [point.bits_per_pixel if axis == RATE else point.x for point in series.points]
         _curve(figure, series, xs, measure, (x, y), colour)
     if axis == OWN and measure == "fd" and result.id in paper.OVERLAYS:

@@ -7,11 +7,12 @@ import io
 from collections.abc import Iterable
 
 from analysis.base.results import Estimate, Experiment
+from analysis.peers.frontier import Peers
 from analysis.rate.codecs import Codecs
 from analysis.rate.sides import Sides
 
 
-def to_csv(result: Experiment | Codecs | Sides) -> str:
+def to_csv(result: Experiment | Codecs | Sides | Peers) -> str:
     """Every number of the file but the replicates; the first line, a comment, says how it came."""
     out = io.StringIO()
     out.write(f"# {result.provenance.line()}\n")
@@ -20,7 +21,7 @@ def to_csv(result: Experiment | Codecs | Sides) -> str:
     return out.getvalue()
 
 
-def _experiment_rows(result: Experiment) -> Iterable[list]:
+def _experiment_rows(result: Experiment | Peers) -> Iterable[list]:
     counted = ["N", "N deviation", "bits", "bits per pixel"]
     labels = ("PSNR, dB", result.fd_label, result.kid_label)
     yield ["series", f"x: {result.x}", "policy", "k", *counted, *_bounds(labels)]

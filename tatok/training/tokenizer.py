@@ -1,4 +1,4 @@
-"""The tokenizer's side of training: draws of k and of the kept patches, codebooks, validation."""
+"""The tokenizer's side of training: a step, codebooks, validation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 from torchvision.utils import save_image
 
-from tatok import filtering
-from tatok.config import EPSILON, EPSILONS, TokenizerConfig
+from tatok.config import EPSILON, TokenizerConfig
 from tatok.lite import Lite, load_lite
 from tatok.quality import psnr
 from tatok.speed import stack_work
 from tatok.tokenizer import TaTok
-from tatok.tokens import Encoding
 from tatok.training.calibrate import calibrate
 from tatok.training.data import (
     ImageFile,
@@ -23,10 +21,10 @@ from tatok.training.data import (
     large_enough,
     list_images,
     load_batch,
-    log_uniform,
     seeded,
     spread,
 )
+from tatok.training.draws import Draws, draw_k, draw_keep
 from tatok.training.loop import RunOptions, Trainer, World
 from tatok.training.losses import LossWeights, total_loss
 from tatok.transformer import patchify
@@ -47,6 +45,7 @@ class TokenizerTask:
     files: list[ImageFile]
     held_out: list[ImageFile]
     weights: LossWeights = field(default_factory=LossWeights)
+    draws: Draws = field(default_factory=Draws)
     unquantized: int = 6_000
     seed: int = 0
     perceptual: Lite | None = None
@@ -82,11 +81,17 @@ class TokenizerTask:
         if not self.live and n >= self.unquantized:
             self.start_codebooks(n)
         generator = seeded(self.seed, 2, n)
-        k = draw_k(self.model.config.k, self.model.config.k_max, generator)
+        k = self.model.config.k
+        if self.draws.vary_k:
+            k = draw_k(k, self.model.config.k_max, generator)
         encoding = self.model.encode(batch, k)
         places = torch.randperm(encoding.patches.shape[1], generator=generator)[:PREDICTED]
         share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
-        keep = draw_keep(self.model, encoding, world.size, share, generator)
+        if self.draws.kept == "mixed":
+            keep = draw_keep(self.model, encoding, world.size, share, generator)
+        else:
+            kept = self.draws.kept == "all"
+            keep = torch.full(encoding.patches.shape[:2], kept, device=batch.device)
         loss, made, terms = total_loss(
             self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
         )
@@ -193,6 +198,7 @@ class TokenizerTask:
         calibrate(model, sample.to(model.encoder.queries.device))
         record |= {
             "weights": asdict(self.weights),
+            "draws": asdict(self.draws),
             "unquantized": self.unquantized,
             "live": bool(self.live),
         }
@@ -224,48 +230,6 @@ def perplexity(counts: Tensor) -> float:
     return torch.special.entr(p).sum().exp().item()
 
 
-def draw_k(k: int, k_max: int, generator: torch.Generator) -> int:
-    """Nested dropout: the number of global tokens of a step; the default k four times in ten."""
-    u, v = torch.rand(2, generator=generator).tolist()
-    if u < 0.1:
-        return 0
-    return k if u < 0.5 else 1 + int(v * k_max) if k_max else 0
-
-
-@torch.no_grad()
-def draw_keep(
-    model: TaTok, encoding: Encoding, world: int, share: slice, generator: torch.Generator
-) -> Tensor:
-    """Which patches a step keeps, (B, M): all 25 %, none 15 %, DTF 30 %, another policy 30 %.
-
-    DTF by the model's own estimator with epsilon log-uniform in `EPSILONS`, as it is used; the
-    others keep N log-uniform in 1..M. Random, uniform, first and last subsets are drawn so that
-    experiments which truncate the sequence are fair. Drawn for the joint batch, of which `share` is
-    ours.
-    """
-    B, M = encoding.patches.shape[:2]
-    kind, size, scores = (
-        torch.rand(B * world, generator=generator)[share],
-        torch.rand(B * world, generator=generator)[share],
-        torch.rand(B * world, M, generator=generator)[share],
-    )
-    N = (M**size).round().long()
-    keep = (kind < 0.25)[:, None].expand(-1, M).clone()  # else none
-    dtf = (kind >= 0.4) & (kind < 0.7)
-    if dtf.any():
-        rows = encoding.rows(dtf.nonzero()[:, 0].to(encoding.patches.device))
-        epsilon = log_uniform(size[dtf].double(), *EPSILONS)
-        keep[dtf] = filtering.dtf(model.measure(rows).entropy.cpu(), epsilon).keep
-    for low, mask in (
-        (0.7, filtering.top(scores, N)),
-        (0.82, filtering.uniform(M, N)),
-        (0.88, filtering.first(M, N)),
-        (0.94, filtering.last(M, N)),
-    ):
-        keep = torch.where((kind >= low)[:, None], mask, keep)
-    return keep.to(encoding.patches.device)
-
-
 @torch.no_grad()
 def start_from_pca(model: TaTok, images: Tensor) -> None:
     """Begin as a linear codec: the latent of a patch is its d_p principal components.
@@ -286,6 +250,7 @@ def run(
     config: TokenizerConfig,
     options: RunOptions,
     weights: LossWeights,
+    draws: Draws,
     data: list[str],
     val: list[str] | None = None,
     init: str | None = None,
@@ -312,6 +277,7 @@ def run(
         files,
         held_out,
         weights,
+        draws,
         unquantized,
         options.seed,
         perceptual,

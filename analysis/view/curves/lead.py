@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from analysis.base.results import Experiment, Point, Series
+from analysis.peers.arms import OURS, PAPERS
+from analysis.peers.frontier import Peers
+from analysis.peers.frontier import lead as lead_of
 from analysis.rate.codecs import Codecs
 from analysis.rate.sides import Sides
 
 BLIND = ("random", "uniform", "first", "last")  # policies that do not look at the picture
 
 
-def lead(result: Experiment | Sides | Codecs) -> str:
+def lead(result: Experiment | Sides | Codecs | Peers) -> str:
     """One sentence, or nothing where the figure's points do not give one."""
     if isinstance(result, Sides):
         return sides(result)
+    if isinstance(result, Peers):
+        return peers(result)
     say = {"fig3": globals_, "fig4": removed, "fig5": policies, "epsilon": over_epsilon}
     return say[result.id](result) if isinstance(result, Experiment) and result.id in say else ""
 
@@ -71,6 +76,25 @@ def sides(result: Sides) -> str:
         f"From {small.side} to {large.side} pixels a side there are "
         f"{large.patches / small.patches:.0f} times as many patches, and the share that gain keeps "
         f"at ε = {result.epsilon:g} goes from {small.share.value:.0%} to {large.share.value:.0%}."
+    )
+
+
+def peers(result: Peers) -> str:
+    """Ours against each peer at the bits of the peer, in PSNR; the first seed of each."""
+    first = {peer.arm: peer for peer in reversed(result.peers)}
+    if OURS not in first:
+        return ""
+    ours, told = first.pop(OURS), []
+    for peer in reversed(first.values()):
+        if peer.arm != PAPERS:
+            (point,) = peer.points
+            gain = lead_of(ours.points, point, lambda p: p.psnr).value
+            told.append(f"{_signed(gain)} dB ({peer.arm}, {point.bits:,.0f} bits)")
+    if not told:
+        return ""
+    return (
+        f"After {result.minutes:g} minutes of training each, ours at the bits of the others: "
+        + (f"{', '.join(told)}.")
     )
 
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from analysis.base.results import BadResult, Experiment, load, path_of
 from analysis.claims import protocol as claims
+from analysis.peers.frontier import Peers
 from analysis.rate.codecs import Codecs
 from analysis.rate.sides import Sides
 from analysis.view.curves import endpoint, run, text
@@ -18,7 +19,8 @@ from analysis.view.shared.engine import Engine
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 FIRST = "fig5"  # the one that says most of what the paper claims
-KINDS = {name: Experiment for name in text.FIGURES} | {"sides": Sides, "codecs": Codecs}
+KINDS = {name: Experiment for name in text.FIGURES}
+KINDS |= {"sides": Sides, "codecs": Codecs, "peers": Peers}
 
 
 def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:

@@ -20,6 +20,7 @@ FIGURES = {
     "fig4": "Fig. 4: patches removed",
     "sides": "Tokens by side",
     "codecs": "TaTok and JPEG, WebP, AVIF",
+    "peers": "TaTok and its peers",
 }
 INTRO = (
     "<p>What was measured, with 95 % bands; the line below a figure says on which weights. rFD is "
@@ -47,6 +48,8 @@ PAPER = {
     "fig5": "The paper's DTF ranks by the estimator residual, its Algorithm 1.",
     "sides": "The paper has no such figure: it works at one side. A patch has as many pixels at "
     "every side. Loss: PSNR below that of all patches of the same side.",
+    "peers": "titok sends global tokens alone, vq patches alone, hita both and all of them; "
+    "tatok-paper is the paper's form. All are this project's code, trained alike.",
 }
 
 

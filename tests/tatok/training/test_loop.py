@@ -16,9 +16,10 @@ from PIL import Image
 from tatok import TaTok
 from tatok.images import to_pil
 from tatok.training import data, loop
+from tatok.training.draws import draw_k, draw_keep
 from tatok.training.loop import RunOptions, Trainer, World, learning_rate
 from tatok.training.losses import LossWeights, total_loss
-from tatok.training.tokenizer import TokenizerTask, draw_k, draw_keep, start_from_pca
+from tatok.training.tokenizer import TokenizerTask, start_from_pca
 
 pytestmark = pytest.mark.gradients
 
@@ -218,7 +219,7 @@ sys.path.insert(0, {tests!r})
 from conftest import pictures, random_model
 from tatok.training.losses import LossWeights, total_loss
 from tatok.training.loop import World
-from tatok.training.tokenizer import draw_keep
+from tatok.training.draws import draw_keep
 from tatok.streams import seeded
 world = World.join()
 model = random_model().train()
