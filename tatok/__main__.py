@@ -31,6 +31,7 @@ from tatok.training.losses import GeneratorLoss, LossWeights
 
 MAX_PICTURES = 64  # that `generate` draws in one batch
 DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
+log = logging.getLogger(__name__)
 
 
 @torch.inference_mode()
@@ -177,10 +178,25 @@ def class_names(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def bench_stages(args: argparse.Namespace) -> None:
+    """Count and time every stage; print each row as soon as it is known."""
+    from tatok.bench import stages
+
+    made = None
+    for made in stages.costs(
+        args.size, args.side, args.batch, args.device, args.seconds, lambda text: log.warning(text)
+    ):
+        if len(made.rows) == 1:
+            print(f"{made.line()}\n\n{stages.HEAD}")
+        print(stages.line(made.rows[-1]), flush=True)
+        if args.json:
+            stages.save(made, args.json)
+
+
 @torch.inference_mode()
 def bench_generator(args: argparse.Namespace) -> None:
     """Count and time the generator at several lengths."""
-    from tatok.bench import compare, table
+    from tatok.bench.generator import compare, table
 
     own = None
     if args.pictures:
@@ -293,8 +309,19 @@ def parser() -> argparse.ArgumentParser:
     add_fields(gen, RunOptions)
     add_fields(gen, GeneratorLoss, "w_")
     gen.set_defaults(run=train_generator)
-    bench = verbs.add_parser("bench", help="count and time").add_subparsers(required=True)
-    speed = bench.add_parser("generator", help="cost of a picture by the length of its sequence")
+    bench = verbs.add_parser(
+        "bench", help="count and time every stage of the system", formatter_class=DEFAULTS
+    )
+    bench.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES))
+    bench.add_argument("--batch", type=int, nargs="+", default=[1, 4, 16, 64])
+    bench.add_argument("--side", type=int, help="px of the pictures (default: of each size)")
+    bench.add_argument("--device", choices=("cpu", "cuda"), default=best_device())
+    bench.add_argument("--seconds", type=float, default=0.5, help="for which a stage is timed")
+    bench.add_argument("--json", type=Path, help="file for the rows, too")
+    bench.set_defaults(run=bench_stages)
+    speed = bench.add_subparsers(title="or the generator alone").add_parser(
+        "generator", help="cost of a picture by the length of its sequence"
+    )
     speed.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
     speed.add_argument("--batch", type=int, default=4)
     speed.add_argument("--steps", type=int, default=8)

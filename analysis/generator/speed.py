@@ -1,4 +1,4 @@
-"""The paper's speed-up as a result file: `tatok.bench` with the machine and the day."""
+"""The paper's speed-up as a result file: `tatok.bench.generator` with the machine and the day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import torch
 
 from analysis.base.provenance import ROOT, command, commit
-from tatok.bench import Cost, compare, table
+from tatok.bench.generator import Cost, compare, table
 
 STEPS = 8  # of the paper
 
@@ -18,7 +18,7 @@ STEPS = 8  # of the paper
 class Speed:
     """The result file: what a picture costs by the length of its sequence; random weights.
 
-    rows as `tatok.bench.compare` gives them; `device` with the number of CPU threads.
+    rows as `tatok.bench.generator.compare` gives them; `device` with the number of CPU threads.
     """
 
     rows: tuple[Cost, ...]

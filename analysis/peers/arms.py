@@ -38,6 +38,7 @@ ARMS = {
 FULL = 0.8  # share of the time before the learning rate falls
 OPEN = 10**9  # images of the schedule until then
 NEAR = 0.98  # of that share is near enough: the rest would go into saving
+ROUNDED = 0.06  # minutes to which a training record tells the time
 POLL = 1.0  # seconds from one look at the processes to the next
 
 
@@ -77,12 +78,12 @@ class Run:
         again = ["--resume"] if record else []
         if record:
             seen, length = record["images"], record["options"]["images"]
+            one_more = seen + record["options"]["batch"]
             if length < OPEN:
-                done = seen + record["options"]["batch"] > length
-                return None if done else [*again, "--images", str(length)]
+                return None if one_more > length else [*again, "--images", str(length)]
             left -= 60 * record["hours"]
-            if left <= (1 - NEAR) * FULL * self.minutes:
-                return [*again, "--images", str(math.ceil(seen / FULL))]
+            if left <= (1 - NEAR) * FULL * self.minutes + ROUNDED:
+                return [*again, "--images", str(max(one_more, math.ceil(seen / FULL)))]
         return [*again, "--images", str(OPEN), "--minutes", f"{left:.4f}"]
 
     @property

@@ -18,7 +18,7 @@ from analysis.paper.plans import PLANS
 from analysis.rate import commands as rate
 from analysis.rate.codecs import Codecs
 from tatok import TaTok
-from tatok.bench import Cost
+from tatok.bench.generator import Cost
 from tatok.images import to_pil
 from tatok.lite import LiteOutput
 

@@ -18,8 +18,9 @@ from analysis.claims.list import CLAIMS
 from analysis.claims.protocol import END, FILES, START, judge, markdown, write_table
 from analysis.generator.speed import Speed
 from analysis.paper.plans import EPSILONS, REMOVED
+from analysis.peers.frontier import Coded, Peer, Peers
 from analysis.rate.redundancy import Redundancies, Redundancy
-from tatok.bench import Cost
+from tatok.bench.generator import Cost
 
 M = 256
 ORIGIN = Provenance("c", "w", 7, None, Data("pictures", "s", 1280), 3, "e", "d", "t", "python")
@@ -159,6 +160,25 @@ def speed(timed, counted, size="paper"):
     return Speed(rows, 1, 8, "CPU, 2 threads", "t", "c", "d", "python")
 
 
+def peers(theirs, ours=(20.0, 30.0), seeds=(0,), hours=1.0, arms=("titok-64", "vq", "hita")):
+    """PSNR and rFD of ours at 100 and, 2 dB and 10 more, at 200 bits; of each peer at 150 bits."""
+
+    def coded(bits, psnr, fd):
+        made = vars(point(0.0, fd, psnr)) | {"bits": bits}
+        return Coded(**made, bits_replicates=(bits,) * 20)
+
+    def peer(arm, seed, *points, hours=1.0):
+        return Peer(arm, seed, "", "w", 9, hours, points)
+
+    psnr, fd = ours
+    curve = coded(100.0, psnr - 1, fd + 5), coded(200.0, psnr + 1, fd - 5)
+    made = [peer("titok-96", seed, coded(150.0, 19.0, 40.0)) for seed in seeds]
+    made += [peer(arm, seed, coded(150.0, *theirs)) for arm in arms for seed in seeds]
+    for arm in ("tatok", "tatok-paper"):
+        made += [peer(arm, seed, *curve, hours=hours) for seed in seeds]
+    return Peers(60.0, "", 128, M, "rFD", "KID", tuple(made), Seconds(), ORIGIN)
+
+
 SURELY_HALF, SURELY_FEW = Estimate(0.5, 0.45, 0.55), Estimate(0.11, 0.1, 0.12)
 CASES = [
     ("floor", fig3((3, 2, 1)), UNTESTABLE),
@@ -250,6 +270,13 @@ CASES = [
     ("speed", speed(5.0, 10.0), PART),
     ("speed", speed(5.0, 5.0), NOT),
     ("speed", speed(9.0, 9.0, "demo"), UNTESTABLE),
+    ("peers", peers((19.0, 35.0)), HOLDS),
+    ("peers", peers((19.0, 35.0), seeds=(0, 1)), HOLDS),
+    ("peers", peers((21.0, 35.0)), PART),  # a lower rFD alone
+    ("peers", peers((21.0, 25.0)), PART),  # better than titok-96 alone
+    ("peers", peers((19.0, 35.0), ours=(10.0, 90.0)), NOT),
+    ("peers", peers((19.0, 35.0), hours=1.2), UNTESTABLE),
+    ("peers", peers((19.0, 35.0), arms=("titok-64", "vq")), UNTESTABLE),
     *((id, fig3((1, 1, 1)), UNTESTABLE) for id in ("rfid", "gfid", "fig5-gfid")),
 ]
 

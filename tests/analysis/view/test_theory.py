@@ -21,7 +21,7 @@ from analysis.view.shared.asking import answer
 from analysis.view.shared.crop import Accepted
 from analysis.view.shared.engine import Engine
 from analysis.view.theory import results, tab, table
-from tatok.bench import Cost
+from tatok.bench.generator import Cost
 from tatok.images import to_pil
 
 ORIGIN = Provenance("c", "w", 7, None, Data("l.txt", "s", 3), 0, "e", "d", "t", "python")

@@ -41,10 +41,8 @@ def split(total: int) -> tuple[int, int]:
     return k, total - k
 
 
-@torch.inference_mode()
-def measure(size: str, what: str, total: int, batch: int, steps: int, device: str) -> Cost:
-    """Generate one batch with guidance, counting; then again, timing."""
-    k, N = split(total)
+def random_model(size: str, k: int, device: str) -> MaskGIT:
+    """A generator of the size for k global tokens and PATCHES places, of 1,000 classes."""
     config = GeneratorConfig(
         classes=tuple(map(str, range(1000))),
         tokenizer="",
@@ -52,12 +50,23 @@ def measure(size: str, what: str, total: int, batch: int, steps: int, device: st
         k=k,
         **GENERATOR_SIZES[size],
     )
-    model = MaskGIT(config).eval().to(device)
-    labels = [n % 1000 for n in range(batch)]
+    return MaskGIT(config).eval().to(device)
+
+
+def draw(model: MaskGIT, N: int, batch: int, steps: int) -> None:
+    """One batch of pictures' tokens, with guidance."""
+    for _ in sample(model, [n % 1000 for n in range(batch)], count=N, steps=steps):
+        pass
+
+
+@torch.inference_mode()
+def measure(size: str, what: str, total: int, batch: int, steps: int, device: str) -> Cost:
+    """Generate one batch with guidance, counting; then again, timing."""
+    k, N = split(total)
+    model = random_model(size, k, device)
 
     def run() -> None:
-        for _ in sample(model, labels, count=N, steps=steps):
-            pass
+        draw(model, N, batch, steps)
         if device == "cuda":
             torch.cuda.synchronize()
 

@@ -7,7 +7,8 @@ import torch
 from conftest import pictures, random_model
 
 from tatok import __main__ as cli
-from tatok import bench, config, load_image
+from tatok import config, load_image
+from tatok.bench import generator as bench
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions, still_masked
 
