@@ -1,5 +1,5 @@
 """The rules by which the claims are judged; in words they stand beside the claims, `list`.
-Those about places and redundancy are in `rules_bias`.
+Those about places and redundancy are in `rules_bias`, that about peers in `rules_peers`.
 
 "Surely" means that the whole 95 % interval says so; where an interval admits both, a comparison is
 undecided. rFD is the Fréchet distance by the features that the result file names, less the
