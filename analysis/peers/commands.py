@@ -37,6 +37,8 @@ def run_peers(args: argparse.Namespace, argv: Sequence[str]) -> None:
     asked = [arms.Run(a, s, args.minutes, args.work) for s in args.seeds for a in args.arms]
     arms.train(asked, args.train, args.jobs)
     trained = arms.finished(args.work, args.minutes)
+    if early := [run.name for run in trained if not run.record["live"]]:
+        raise BadData(f"{early[0]} ended before it had codebooks: it takes more --minutes.")
     lite0 = Lite0().to(device=best_device(), memory_format=torch.channels_last)
     first = TaTok.from_pretrained(trained[0].folder)
     data = describe_list(args.list, len(paths))

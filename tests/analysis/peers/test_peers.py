@@ -126,6 +126,14 @@ def test_every_arm_is_trained_measured_drawn_and_judged(tiny, tmp_path, monkeypa
     assert "(vq, 69 bits)" in sentence(made) and "tatok" not in sentence(made)
 
 
+@pytest.mark.gradients
+def test_without_codebooks_nothing_is_measured(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(arms, "COMMON", TINY.replace("--unquantized 4", "--unquantized 99"))
+    with pytest.raises(SystemExit, match=r"^vq-seed0 ended before it had codebooks"):
+        tiny("--arms", "vq")
+    assert not (tmp_path / "out" / "peers.json").exists()
+
+
 def test_the_steps_of_a_run(tmp_path, monkeypatch):
     record = {}
     monkeypatch.setattr(Run, "record", property(lambda _: record))
