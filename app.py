@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
@@ -94,7 +95,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT")
     parser.add_argument("--share", action="store_true", default=None, help="a public link")
     parser.add_argument("--root-path", metavar="PATH", help="the page's path behind a proxy")
-    return parser.parse_args(argv)
+    parser.add_argument("--mcp", action="store_true", default=None, help="an MCP server, too")
+    args = parser.parse_args(argv)
+    if args.mcp and find_spec("mcp") is None:
+        parser.error('--mcp needs a package more: pip install "gradio[mcp]"')
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -112,6 +117,7 @@ def main(argv: list[str] | None = None) -> None:
             server_port=args.port,
             share=args.share,
             root_path=args.root_path,
+            mcp_server=args.mcp,
         )
     except (BadCheckpoint, OSError) as error:  # OSError: the port is taken, the host is not here
         sys.exit(str(error).splitlines()[0])

@@ -31,8 +31,9 @@ def test_without_flags_the_weights_that_ship_are_shown(launched, monkeypatch):
         app.ASSETS / "examples",
         app.FOLDER,
     )
-    asked = ("server_name", "server_port", "share", "root_path")  # None: the environment is asked
-    assert [options[name] for name in asked] == [None] * 4 and options["head"] == "<script>"
+    asked = ("server_name", "server_port", "share", "root_path", "mcp_server")
+    # None: the environment is asked
+    assert [options[name] for name in asked] == [None] * 5 and options["head"] == "<script>"
 
 
 def test_flags_reach_the_page(launched, monkeypatch):
@@ -44,6 +45,16 @@ def test_flags_reach_the_page(launched, monkeypatch):
     assert second[3] == Path("mine")
     asked = ("server_name", "server_port", "share", "root_path")
     assert [options[name] for name in asked] == ["0.0.0.0", 7999, True, "/studio"]
+
+
+def test_an_mcp_server_where_its_package_is(launched, monkeypatch, capsys):
+    monkeypatch.setattr(app, "find_spec", lambda name: name)
+    app.main(["--mcp"])
+    assert launched[1]["mcp_server"]
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        app.main(["--mcp"])
+    assert 'pip install "gradio[mcp]"' in capsys.readouterr().err and len(launched) == 2
 
 
 @pytest.mark.parametrize("argv", [["--prot", "1"], ["--port", "0"], ["--port", "x"], ["weights"]])

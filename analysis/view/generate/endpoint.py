@@ -7,8 +7,9 @@ from dataclasses import asdict
 import gradio as gr
 
 from analysis.view.generate.painter import Painter, Sources, numbers
-from analysis.view.generate.settings import CLASS, Drawing
+from analysis.view.generate.settings import CLASS, MAX_PICTURES, MAX_STEPS, RANGES, Drawing
 from analysis.view.shared.settings import BadSetting
+from tatok.config import GeneratorConfig
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions
 
@@ -29,13 +30,11 @@ def build(painter: Painter, limits: dict) -> None:
         patch_guidance=None,
         patch_temperature=None,
     ):
-        """Draw pictures of a class ("" for none).
+        """Draw pictures of a class, or of none.
 
-        N is DTF's at epsilon unless n is given; guidance and temperature of the patches are those
-        of the global codes unless they are given. Picture i has the seed `seed` + i. Returns the
-        pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its codes and
-        the seconds of drawing. Until then it returns those that are done, and it ends when the
-        caller hangs up.
+        Returns the pictures, and for each: seed, N, tokens k + N, exact bits, the mean ln p of its
+        codes and the seconds of drawing. Until then it returns those that are done, and it ends
+        when the caller hangs up.
         """
         values = {
             "mode": CLASS,
@@ -62,6 +61,7 @@ def build(painter: Painter, limits: dict) -> None:
             told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
             yield drawn, told
 
+    generate.__doc__ += parameters(config)
     with gr.Group(visible=False):
         inputs = [
             gr.Textbox(config.classes[0], label="label"),
@@ -79,3 +79,21 @@ def build(painter: Painter, limits: dict) -> None:
         gr.Button().click(
             generate, inputs, outputs, preprocess=False, api_name="generate", **limits
         )
+
+
+def parameters(config: GeneratorConfig) -> str:
+    """What the parameters of a call mean, as the page and MCP's tools read it in a docstring."""
+    spans = {name: f"{low:g} to {high:g}" for name, (_, low, high) in RANGES.items()}
+    return f"""
+        Parameters:
+            label: {", ".join(config.classes)}; empty for no class
+            pictures: how many, 1 to {MAX_PICTURES}
+            steps: 1 to {MAX_STEPS}
+            guidance: {spans["guidance"]}; 1 is none
+            temperature: {spans["temperature"]}
+            epsilon: information loss rate of DTF, from 0 to below 1
+            n: patches, 0 to {config.num_patches} (none: DTF's number at epsilon)
+            seed: of the first picture; of the next it is one more
+            patch_guidance: {spans["guidance"]} (none: guidance)
+            patch_temperature: {spans["temperature"]} (none: temperature)
+        """

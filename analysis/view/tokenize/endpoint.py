@@ -11,9 +11,11 @@ import torch
 
 from analysis.view.shared.crop import upload_field, uploaded
 from analysis.view.shared.engine import Engine, Square
-from analysis.view.shared.settings import BadSetting, Settings
-from tatok import BadImage, tokenfile
-from tatok.images import to_pil
+from analysis.view.shared.settings import TARGET_PSNR, BadSetting, Settings
+from tatok import BadImage, TokenizerConfig, tokenfile
+from tatok.entropy import ESTIMATORS
+from tatok.filtering import POLICIES
+from tatok.images import FORMATS, to_pil
 from tatok.tokenfile import BadTokenFile
 
 LARGEST = 1 << 16  # bytes of a `.tatok` file; one of 1,024 patches has some 1,600
@@ -40,8 +42,7 @@ def build(engine: Engine) -> None:
         """Tokenize the centre square of a picture, made `side` pixels wide.
 
         Returns the reconstruction and its statistics: kept patches N, tokens k + N, exact bits,
-        PSNR in dB, SSIM, the threshold and the total entropy with their unit. target_psnr in dB
-        sets D0 and with it T of Eq. 5 (none: T = 0).
+        PSNR in dB, SSIM, the threshold and the total entropy with their unit.
         """
         values = (epsilon, k, estimator, policy, side, target_psnr)
         result = engine.tokenize(*read(picture, values, asked[0]))
@@ -61,12 +62,17 @@ def build(engine: Engine) -> None:
         """The picture of a `.tatok` file that was made with the weights of this page.
 
         Returns it, and its side, k, N and exact bits.
+
+        Parameters:
+            tokens: a .tatok file
         """
         try:
             return decoded(engine, uploaded(tokens, file.GRADIO_CACHE))
         except (BadImage, BadTokenFile) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
+    for function in (tokenize, select):
+        function.__doc__ += parameters(config)
     with gr.Group(visible=False):
         asked = [
             upload_field(label="picture"),
@@ -85,6 +91,21 @@ def build(engine: Engine) -> None:
             (decode, file, [picture, told]),
         ):
             gr.Button().click(function, inputs, outputs, api_name=function.__name__, **LIMITS)
+
+
+def parameters(config: TokenizerConfig) -> str:
+    """What the parameters of a call mean, as the page and MCP's tools read it in a docstring."""
+    low, high = TARGET_PSNR
+    return f"""
+        Parameters:
+            picture: {", ".join(FORMATS)}
+            epsilon: information loss rate, from 0 to below 1
+            k: global tokens, 0 to {config.k_max}
+            estimator: of the entropies: {", ".join(ESTIMATORS)}
+            policy: which patches are kept: {", ".join(POLICIES)}
+            side: pixels, {config.smallest} to {config.largest} in steps of {config.stride}
+            target_psnr: {low:g} to {high:g} dB; sets D0 and with it T of Eq. 5 (none: T = 0)
+        """
 
 
 @torch.inference_mode()
