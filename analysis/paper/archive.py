@@ -18,6 +18,8 @@ MAX_BYTES = 30 * 2**20  # of one unpacked file
 MAX_TOTAL = 500 * 2**20  # of all unpacked files of an archive
 MAX_RATIO = 200  # unpacked over packed bytes, of one file
 ENCRYPTED = 0x1
+# zipfile unpacks bzip2 and LZMA whole, of whatever size, before it gives a byte of them.
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ENTRY = b"PK\x01\x02"  # begins each line of an archive's directory
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"}
 MAGIC = {  # first bytes of archives whatever their name
@@ -120,6 +122,8 @@ def _check(entry: zipfile.ZipInfo) -> None:
         raise BadArchive(f"{name} in the archive is a link or a device.")
     if entry.flag_bits & ENCRYPTED:
         raise BadArchive(f"{name} in the archive is encrypted.")
+    if entry.compress_type not in METHODS:
+        raise BadArchive(f"{name} in the archive is packed otherwise than by Deflate.")
     if PurePosixPath(raw).suffix.lower() in ARCHIVES and not entry.is_dir():
         raise BadArchive(_nested(name))
     if entry.file_size > MAX_BYTES or entry.file_size > MAX_RATIO * max(entry.compress_size, 1):

@@ -1,15 +1,27 @@
 """Archives from strangers: every trick ends in one sentence, and nothing reaches the disk."""
 
+import bz2
 import stat
 import zipfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from bounds import bounded
 
 from analysis.paper import archive
 from analysis.paper.archive import BadArchive, count, plain, read
 
 PNG = b"\x89PNG not really"
+MAGICS = ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2))  # of an entry, and how much later its fields are
+
+
+@pytest.fixture(autouse=True)
+def within_bounds():
+    """Whatever the archive: 3 s and 1 GB, that of making it included."""
+    with bounded():
+        yield
 
 
 def zipped(folder: Path, files: dict, name="pictures.zip", method=zipfile.ZIP_DEFLATED) -> Path:
@@ -18,6 +30,18 @@ def zipped(folder: Path, files: dict, name="pictures.zip", method=zipfile.ZIP_DE
     with zipfile.ZipFile(path, "w", method) as made:
         for key, data in files.items():
             made.writestr(key, data)
+    return path
+
+
+def lying(folder: Path, packed: bytes, method: int, unpacked: int, name="a.png") -> Path:
+    """An archive of one file whose directory names another method and size than it has."""
+    path = zipped(folder, {name: packed}, method=zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    for magic, later in MAGICS:
+        at = data.index(magic) + later
+        data[at + 8 : at + 10] = method.to_bytes(2, "little")
+        data[at + 22 : at + 26] = unpacked.to_bytes(4, "little")
+    path.write_bytes(data)
     return path
 
 
@@ -108,6 +132,63 @@ def test_a_bomb_is_refused_by_its_ratio_before_it_is_unpacked(tmp_path, monkeypa
     monkeypatch.setattr(zipfile.ZipFile, "open", None)
     with pytest.raises(BadArchive, match="zeros.bmp would unpack to more"):
         count([path])
+
+
+def zeros(packer, megabytes: int) -> bytes:
+    """So many of them, packed."""
+    block = bytes(2**20)
+    return b"".join(packer.compress(block) for _ in range(megabytes)) + packer.flush()
+
+
+def test_a_bomb_whose_directory_lies_takes_no_memory(tmp_path):
+    packed = zeros(zlib.compressobj(1, wbits=-15), 200)
+    path = lying(tmp_path, packed, zipfile.ZIP_DEFLATED, 10_000_000)
+    with bounded(mib=64), pytest.raises(BadArchive, match="a.png in pictures.zip cannot be"):
+        everything(path)
+
+
+def test_what_zipfile_unpacks_without_bounds_is_not_unpacked(tmp_path):
+    """A hundred bytes of bzip2 are as many megabytes, whatever the directory says."""
+    bomb = lying(tmp_path, zeros(bz2.BZ2Compressor(), 20), zipfile.ZIP_BZIP2, 100)
+    with bounded(mib=8), pytest.raises(BadArchive, match="a.png in the archive is packed"):
+        everything(bomb)
+    with pytest.raises(BadArchive, match="a.png in the archive is packed"):
+        count([zipped(tmp_path, {"a.png": PNG}, method=zipfile.ZIP_LZMA)])
+
+
+def test_files_that_share_their_bytes_are_bounded(tmp_path):
+    """5 MB that many lines of the directory name."""
+    path = zipped(tmp_path, {"a.png": bytes(5 * 2**20)}, method=zipfile.ZIP_STORED)
+    data = path.read_bytes()
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+
+    def name(times: int) -> None:
+        tail = bytearray(data[end:])
+        tail[8:12] = times.to_bytes(2, "little") * 2
+        tail[12:16] = (times * (end - start)).to_bytes(4, "little")
+        path.write_bytes(data[:start] + data[start:end] * times + tail)
+
+    name(900)
+    with pytest.raises(BadArchive, match="more than 500 MB"):
+        count([path])
+    name(90)
+    with bounded(mib=64), suppress(BadArchive):  # newer versions of Python refuse what overlaps
+        assert sum(len(file.data) == 5 * 2**20 for file in read([path])) == 90
+
+
+def test_ten_thousand_entries_are_refused_unread(tmp_path, monkeypatch):
+    path = zipped(tmp_path, {f"{i}.png": b"" for i in range(10_000)}, method=zipfile.ZIP_STORED)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with bounded(0.5, mib=16), pytest.raises(BadArchive, match="more than 1000 entries"):
+        count([path])
+
+
+def test_an_archive_in_an_archive_in_an_archive(tmp_path):
+    data = PNG
+    for _ in range(6):
+        data = zipped(tmp_path, {f"{i}.png": data for i in range(16)}).read_bytes()
+    with bounded(0.5, mib=16), pytest.raises(BadArchive, match="inside the archive"):
+        everything(tmp_path / "pictures.zip")
 
 
 def test_bounds_on_bytes_and_entries(tmp_path, monkeypatch):
