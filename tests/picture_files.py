@@ -69,3 +69,24 @@ def exif(orientation) -> Image.Exif:
     data = Image.Exif()
     data[ExifTags.Base.Orientation] = orientation
     return data
+
+
+def sample_files() -> dict[str, bytes]:
+    """A small picture in every format and variant that is read, by its name."""
+    noise = np.random.default_rng(1).integers(0, 256, (32, 40, 3), np.uint8)
+    picture = Image.fromarray(noise)
+    kinds = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "MPO"]
+    files = {kind: encode(picture, kind) for kind in kinds}
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        files[f"{kind} with EXIF"] = encode(picture, kind, exif=exif(6))
+    for kind in ("GIF", "PNG", "WEBP", "MPO", "TIFF"):
+        more = [picture.rotate(180)]  # a new one each time, for the same reason as in encode()
+        files[f"{kind} of two"] = encode(picture, kind, save_all=True, append_images=more)
+    for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate"):
+        files[compression] = encode(picture, "TIFF", compression=compression)
+    files["palette"] = encode(picture.quantize(16), "PNG", transparency=3)
+    files["float"] = tiff(noise[..., 0].astype(np.float32))
+    files["deep"] = png16(noise.astype(np.uint16) * 257)
+    files["CMYK"] = encode(picture.convert("CMYK"), "JPEG")
+    files["alpha"] = encode(picture.convert("RGBA"), "WEBP", lossless=True)
+    return files

@@ -1,140 +1,110 @@
 """Many clients at once against the real server: python tests/load/load.py --clients 20 --minutes 5
 
-Starts app.py. Each client tokenizes, selects and generates at random, and now and then sends a file
-that is no picture. Every answer is compared with what the library finds for that picture and those
-settings: numbers that belong to somebody else's would show. Prints requests, median and 95th
-percentile of the waiting time of each kind, and wrong answers.
+Starts app.py. First one client tokenizes alone, then one beside others that draw without a pause,
+so that it shows whether they starve it; then all clients tokenize, select, decode, draw and send
+hostile files at random. Every answer is compared with what the library finds for that picture and
+those settings: numbers that belong to somebody else's would show. Prints requests, median and 95th
+percentile of the waiting time of each kind, and wrong answers; with --readme into README, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import random
-import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
+from gradio_client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(ROOT), str(ROOT / "tests")]  # as pytest has it
+from asked import KINDS, Asked, Found, ask, truth_of  # noqa: E402
 from browser.conftest import serving  # noqa: E402
 
-from analysis.view.shared.engine import Engine  # noqa: E402
-from analysis.view.shared.settings import Settings  # noqa: E402
-from analysis.view.tokenize.picker import example_files  # noqa: E402
-from tatok import TaTok  # noqa: E402
-
-SETTINGS = ({"epsilon": 0.1, "side": 256}, {"epsilon": 0.3, "k": 4, "side": 128})
-HOSTILE = {"text.png": b"Hello", "cut.png": b"\x89PNG\r\n\x1a\n" + bytes(40), "zero.jpg": bytes(9)}
-KINDS = ("tokenize", "tokenize", "select", "generate", "hostile")
+START, END = "<!-- load -->", "<!-- /load -->"
+STARVED = 5  # times the median of tokenizing alone
+ALONE, BESIDE = "tokenize, alone", "tokenize, beside {} that draw"
 
 
-@dataclass
-class Found:
-    """What all clients saw, by kind; guarded by the lock."""
+def client(url: str, seed: int, end: float, kinds: Sequence[str], name: str | None, world) -> None:
+    """One client that asks for one of `kinds` after the other, until `end` (time.monotonic).
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    wrong: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, kind: str, seconds: float, wrong: str | None) -> None:
-        with self.lock:
-            self.seconds[kind].append(seconds)
-            if wrong:
-                self.wrong.append(f"{kind}: {wrong}")
-
-
-def expected(pictures: list[Path]) -> dict[tuple[int, int], tuple[int, float]]:
-    """N and PSNR of each picture at each of SETTINGS, by the library."""
-    engine, numbers = Engine(TaTok.from_pretrained(ROOT / "assets" / "anygrid")), {}
-    config = engine.model.config
-    for i, path in enumerate(pictures):
-        for j, values in enumerate(SETTINGS):
-            own = {"policy": "dtf", "k": config.k, "estimator": config.estimator}
-            settings = Settings.parse(own | values, config)
-            made = engine.tokenize(engine.square(str(path), None, settings.side), settings)
-            numbers[i, j] = (made.statistics.kept, made.statistics.psnr)
-    return numbers
-
-
-def client(
-    url: str, seed: int, end: float, pictures: list[Path], truth: dict, found: Found
-) -> None:
-    """One client, until `end` (time.monotonic)."""
+    name: of all its requests in the table; None: that of their kind.
+    """
+    asked, found = world
     rng, caller = random.Random(seed), Client(url, verbose=False)
     while time.monotonic() < end:
-        kind, i, j = rng.choice(KINDS), rng.randrange(len(pictures)), rng.randrange(len(SETTINGS))
-        start, wrong = time.monotonic(), None
-        try:
-            wrong = ask(caller, kind, pictures[i], SETTINGS[j], truth[i, j], rng)
-        except AppError as error:
-            wrong = None if kind == "hostile" and "." in str(error) else f"refused: {error}"
-        except Exception as error:
-            wrong = f"{type(error).__name__}: {error}"
-        found.add(kind, time.monotonic() - start, wrong)
+        kind = rng.choice(kinds)
+        start = time.monotonic()
+        wrong = ask(caller, kind, asked, rng)
+        found.add(name or kind, time.monotonic() - start, wrong)
 
 
-def ask(caller: Client, kind: str, picture: Path, values: dict, truth: tuple, rng) -> str | None:
-    """One request; what is wrong with the answer, or None."""
-    if kind == "hostile":
-        name = rng.choice(sorted(HOSTILE))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(HOSTILE[name])
-            caller.predict(handle_file(str(path)), api_name="/tokenize")
-        return "a file that is no picture was taken"
-    if kind == "generate":
-        seed = rng.randrange(1000)
-        (told,) = caller.predict(pictures=1, steps=4, seed=seed, api_name="/generate")[1]
-        return None if told["seed"] == seed else f"seed {told['seed']} for {seed}"
-    answer = caller.predict(handle_file(str(picture)), **values, api_name=f"/{kind}")
-    told = answer[1] if kind == "tokenize" else answer
-    kept, psnr = truth
-    if abs(told["kept"] - kept) > 1:
-        return f"N = {told['kept']} for {kept}"
-    if kind == "tokenize" and abs(told["psnr"] - psnr) > 0.05:
-        return f"{told['psnr']} dB for {psnr}"
-    return None
+def together(url: str, minutes: float, clients: list[tuple], world: tuple[Asked, Found]) -> None:
+    """So many clients for so long, each with (kinds, name)."""
+    end = time.monotonic() + 60 * minutes
+    threads = [
+        threading.Thread(target=client, args=(url, seed, end, *each, world))
+        for seed, each in enumerate(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
-def report(found: Found) -> str:
-    """The table, as Markdown."""
-    lines = ["| request | number | p50, s | p95, s |", "|---|---:|---:|---:|"]
-    for kind, values in sorted(found.seconds.items()):
-        p95 = statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
-        lines.append(f"| {kind} | {len(values)} | {statistics.median(values):.2f} | {p95:.2f} |")
-    return "\n".join([*lines, f"{len(found.wrong)} wrong or failed.", *found.wrong[:10]])
+def judge(found: Found, beside: str, log: str) -> list[str]:
+    """What is wrong: answers, a starved client, what the server's log says; one sentence each."""
+    wrong = list(found.wrong)
+    alone, with_others = found.median(ALONE), found.median(beside)
+    if not with_others <= STARVED * alone:
+        wrong.append(f"starved: {with_others:.2f} s beside others, {alone:.2f} s alone")
+    lines = [line for line in log.splitlines() if "Traceback" in line or "Warning" in line]
+    return wrong + [f"the server's log: {line}" for line in lines]
+
+
+def into_readme(table: str, readme: Path) -> None:
+    """Put the table between its two marks."""
+    text = readme.read_text(encoding="utf-8")
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        sys.exit(f"{readme.name} has no place for the table: {START} and {END}.")
+    readme.write_text(f"{before}{START}\n{table}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> None:
-    """Run the clients; exit 1 where any answer was wrong."""
+    """Run the clients; exit 1 where anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
-    pictures = example_files(ROOT / "assets" / "examples")[:6]
-    truth, found = expected(pictures), Found()
-    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as url:
-        end = time.monotonic() + 60 * args.minutes
-        each = [
-            threading.Thread(target=client, args=(url, seed, end, pictures, truth, found))
-            for seed in range(args.clients)
-        ]
-        for thread in each:
-            thread.start()
-        for thread in each:
-            thread.join()
-    print(f"{args.clients} clients, {args.minutes:g} minutes\n\n{report(found)}")
-    sys.exit(bool(found.wrong))
+    found, drawing = Found(), args.clients - 1
+    beside = BESIDE.format(drawing)
+    with tempfile.TemporaryDirectory() as name:
+        world = truth_of(ROOT, Path(name)), found
+        with serving(Path(name)) as url:
+            part = args.minutes / 5
+            together(url, part, [(("tokenize",), ALONE)], world)
+            others = [(("generate",), "generate, without a pause")] * drawing
+            together(url, part, [(("tokenize",), beside), *others], world)
+            together(url, args.minutes, [(KINDS, None)] * args.clients, world)
+        wrong = judge(found, beside, (Path(name) / "app.log").read_text())
+    on = f"{os.cpu_count()} cores ({platform.processor() or platform.machine()})"
+    table = f"{args.clients} clients, {args.minutes:g} minutes, {on}:\n\n{found.table()}"
+    print(table, f"{len(wrong)} wrong or failed.", *wrong[:10], sep="\n")
+    if args.readme:
+        into_readme(f"{table}\n\n{len(wrong)} wrong or failed.", ROOT / "README.md")
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":

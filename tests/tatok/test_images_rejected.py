@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from picture_files import encode, exif, png, png16, png_chunk, quarters, tiff
+from picture_files import encode, exif, png, png_chunk, quarters, sample_files, tiff
 from PIL import Image
 
 from tatok import images
@@ -152,26 +152,6 @@ def test_a_strict_warnings_filter_changes_nothing():
 
 
 # ---------------------------------------------------------------- damaged files
-
-
-def sample_files() -> dict[str, bytes]:
-    noise = np.random.default_rng(1).integers(0, 256, (32, 40, 3), np.uint8)
-    picture = Image.fromarray(noise)
-    kinds = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "MPO"]
-    files = {kind: encode(picture, kind) for kind in kinds}
-    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
-        files[f"{kind} with EXIF"] = encode(picture, kind, exif=exif(6))
-    for kind in ("GIF", "PNG", "WEBP", "MPO", "TIFF"):
-        more = [picture.rotate(180)]  # a new one each time, for the same reason as in encode()
-        files[f"{kind} of two"] = encode(picture, kind, save_all=True, append_images=more)
-    for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate"):
-        files[compression] = encode(picture, "TIFF", compression=compression)
-    files["palette"] = encode(picture.quantize(16), "PNG", transparency=3)
-    files["float"] = tiff(noise[..., 0].astype(np.float32))
-    files["deep"] = png16(noise.astype(np.uint16) * 257)
-    files["CMYK"] = encode(picture.convert("CMYK"), "JPEG")
-    files["alpha"] = encode(picture.convert("RGBA"), "WEBP", lossless=True)
-    return files
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of odd metadata, as it should

@@ -16,6 +16,7 @@ from analysis.paper.plans import PLANS
 from analysis.view.curves import text
 from analysis.view.curves.own_run import OwnRuns
 from analysis.view.curves.panel import missing, panel, shown
+from analysis.view.shared import waiting
 from analysis.view.shared.settings import BadSetting
 from tatok import BadImage
 
@@ -81,7 +82,7 @@ def build(runs: OwnRuns) -> None:
         [*buttons, status, measured, *figure.outputs],
         preprocess=False,
         **ONE,
-        **QUIET,
+        **QUIET | waiting.told(),
     )
     pressed.then(lambda: _buttons(running=False), None, buttons, **QUIET)
     halt.click(end, queue=False, **QUIET)

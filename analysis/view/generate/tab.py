@@ -18,6 +18,7 @@ from analysis.view.generate.painter import Painter, Sources
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, MODES, Drawing, parse_hidden
 from analysis.view.generate.sources import Picked, painted, picture, taken
 from analysis.view.generate.view import frames, generate_view
+from analysis.view.shared import waiting
 from analysis.view.shared.crop import READ, Accepted, uploaded
 from analysis.view.shared.engine import Engine
 from analysis.view.shared.settings import BadSetting
@@ -180,10 +181,10 @@ def _wire(
         js="(seed, pictures) => (seed + pictures) % 2 ** 31",
         **QUIET,
     )
-    running = []
+    running, queue = [], waiting.told()
     for press in (go.click, next_seed.then):
         press(**begin)
-        drawn = press(draw, inputs, view, preprocess=False, **DRAW, **QUIET)
+        drawn = press(draw, inputs, view, preprocess=False, **DRAW, **QUIET | queue)
         drawn.then(**end)  # after the last step and after a stop
         drawn.failure(**end)
         running.append(drawn)

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from analysis.view.sections import compare, export, inspector, play
+from analysis.view.shared import waiting
 from analysis.view.shared.asking import TRIGGER, answer, failed
 from analysis.view.shared.crop import READ, Accepted, accept, crop_view, upload_field, uploaded
 from analysis.view.shared.engine import Engine
@@ -68,7 +69,7 @@ def build(engine: Engine, examples: list[Path]) -> Stage:
             lambda square, settings, wanted: reply(engine, square, settings, wanted.get("have")),
         )
 
-    asked = view.ask(ask, session, view, **MODEL, **TRIGGER)
+    asked = view.ask(ask, session, view, **MODEL, **TRIGGER | waiting.told())
     asked.failure(fn=None, js=failed("ask"), **PRIVATE)
     export.build(engine, session)
     inspector.build(engine, session)
