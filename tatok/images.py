@@ -14,6 +14,7 @@ What a file means:
 """
 
 import io
+import logging
 import os
 import warnings
 from importlib.util import find_spec
@@ -40,8 +41,10 @@ if find_spec("pillow_heif"):
     FORMATS += ("HEIF",)
     SUFFIXES |= {".heic", ".heif"}
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-# A picture of so many pixels is refused below; Pillow's warning says nothing more.
+# A picture of so many pixels is refused below; Pillow's warning says nothing more, and neither do
+# its messages about damaged files, unless somebody has set up a log for them.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,8 +75,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "PNG": Kind(files.pngs(), read, (BadImage,)),
         "TIFF": Kind(files.tiffs(), read, (BadImage,)),
         "PPM": Kind(files.numbers_in_text(), read, (BadImage,)),
-        "zip": Kind(files.zips(spoilt), album, (BadArchive, TooFew)),
-        ".tatok": Kind(files.spoilt(token_files), decoded, (BadTokenFile,)),
+        "zip": Kind(files.zips(st.sampled_from(samples) | spoilt), album, (BadArchive, TooFew)),
+        ".tatok": Kind(files.checked(token_files), decoded, (BadTokenFile,)),
     }
 
 

@@ -1,6 +1,7 @@
 """The files that are refused, each with one sentence, and without taking memory first."""
 
 import random
+import struct
 import subprocess
 import sys
 import textwrap
@@ -44,7 +45,10 @@ def test_a_heic_picture_is_named_where_the_plugin_is_missing(monkeypatch):
     rejected(head.replace(b"ftypheic", b"ftypmp42"), "not recognised")
 
 
-def test_pillows_warning_does_not_reach_the_log():
+def test_what_pillow_says_does_not_reach_the_log():
+    head = b"II*\0\x08\0\0\0\3\0"  # a TIFF of 24 x 16 pixels with two thousand million samples
+    tags = ((256, 24), (257, 16), (277, 2**31))
+    head += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags) + bytes(4)
     script = (
         "from tatok.images import BadImage, load_image\n"
         "from PIL import Image; import io\n"
@@ -52,9 +56,12 @@ def test_pillows_warning_does_not_reach_the_log():
         "Image.new('L', (400, 12)).save(data, 'PNG')\n"
         "try: load_image(data.getvalue(), 16)\n"
         "except BadImage as error: print(error)\n"
+        f"try: load_image({head!r}, 16)\n"
+        "except BadImage as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stderr == "" and "at most 20 times" in done.stdout
+    assert done.stdout.count(".\n") == 2
 
 
 def test_message_names_the_file_without_folder_or_markup(tmp_path):
