@@ -1,4 +1,4 @@
-"""Waiting for the server, and what becomes of the work of whoever leaves."""
+"""Waiting for the server: the place in its queue."""
 
 import time
 
@@ -47,17 +47,3 @@ def test_who_waits_is_told_the_place(busy, open_page):
         job.cancel()
     expect(page.locator("#generate-view .status")).to_contain_text("drawn in", timeout=SLOW)
     expect(place).to_have_count(0)
-
-
-def test_a_closed_tab_ends_its_drawing(open_page, client):
-    """A page and a program draw. The page leaves: the next drawing is made before theirs could be,
-    which it would not be if its place were taken until the page's eight pictures are whole."""
-    page = open_page(ADDRESS.format(**LONG))
-    expect(page.locator("#generate-view .status")).to_contain_text("Picture 1 of 8", timeout=SLOW)
-    other = client.submit(**LONG | {"pictures": 4}, api_name="/generate")
-    while other.status().code not in RUNNING:
-        time.sleep(0.05)
-    page.close()
-    client.predict(pictures=1, steps=1, api_name="/generate")
-    assert not other.done()
-    other.cancel()
