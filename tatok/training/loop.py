@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import csv
+import itertools
 import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ from tqdm import tqdm
 
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
-from tatok.transformer import SelfAttention
+from tatok.transformer import Blocks, SelfAttention
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class RunOptions:
     out: Path
     images: int = 300_000  # length of the schedule
     minutes: float = float("inf")  # save and stop after this long
-    batch: int = 8  # of one process
+    batch: int = 8  # pictures that a process holds at once
+    accumulate: int = 1  # batches of a process to a step, one after the other
     lr: float = 6e-4
     warmup: int = 2_000  # images over which the rate rises, again after every new start
     cooldown: float = 0.2  # last share of the schedule, over which the rate falls to 0
@@ -50,17 +52,25 @@ class RunOptions:
     seed: int = 0
     save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
     workers: int = 1
+    checkpoint: bool = False  # hold only what enters a block; see `Blocks`
     bf16: bool = False  # mixed precision on a CPU too (pays with AVX512-BF16 or AMX); a GPU has it
     hold: bool = False  # tokenizer: all pictures decoded on the device, augmented there
     resume: bool = False
 
+    def joint(self, world: World) -> int:
+        """Pictures of one step, of all processes."""
+        return self.batch * self.accumulate * world.size
+
 
 class Task(Protocol):
-    """What the loop trains; `n` is the number of images seen before this joint batch."""
+    """What the loop trains; `n` is the number of images seen before this joint batch.
+
+    A step is one call of `loss` or several (`accumulate`), and then one of `after_step`.
+    """
 
     model: Any  # a Pretrained
     data: Any  # a Dataset
-    work: int  # multiply-adds of the last step's blocks in this process; backward is two forwards
+    work: int  # multiply-adds of the last loss's blocks; backward is two forwards
 
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
@@ -90,6 +100,10 @@ class World:
         if size > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if cuda else "gloo")
         return World(rank, size, device)
+
+    def part(self, number: int, of: int) -> World:
+        """This process's place for the draws of one of its `of` batches to a step."""
+        return replace(self, rank=self.rank * of + number, size=self.size * of)
 
     @torch.no_grad()
     def share(self, tensors: Iterable[Tensor]) -> None:
@@ -148,8 +162,10 @@ class Trainer:
         for module in task.model.modules():
             if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
                 module.compile()
-            elif isinstance(module, SelfAttention) and self.half:
+            elif isinstance(module, SelfAttention) and self.half and not on_gpu:
                 module.by_head = True
+            elif isinstance(module, Blocks):
+                module.recompute = options.checkpoint
         self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
@@ -168,7 +184,8 @@ class Trainer:
         if options.resume:
             self._load()
         self.world.share([*_all_tensors(task.model).values(), *_all_tensors(self.ema).values()])
-        if self.seen + options.batch * self.world.size > options.images:
+        self.joint, self.work = options.joint(self.world), 0
+        if self.seen + self.joint > options.images:
             raise ValueError(
                 f"Nothing is left to train: the schedule has {options.images:,} images, and these "
                 f"weights have seen {self.seen:,}."
@@ -187,7 +204,8 @@ class Trainer:
 
     def _fit(self) -> None:
         options, world = self.options, self.world
-        stream = Stream(self.seen, options.images, options.batch, world.rank, world.size)
+        share = options.batch * options.accumulate
+        stream = Stream(self.seen, options.images, share, world.rank, world.size)
         loader = DataLoader(
             self.task.data,
             options.batch,
@@ -206,13 +224,15 @@ class Trainer:
         )
         start = last_save = time.monotonic()
         sums: dict[str, Tensor] = {}
-        steps, work, closing = 0, 0, 0.0
-        for batch in loader:
-            terms = self.step(batch.to(world.device, non_blocking=True))
-            bar.update(options.batch * world.size)
+        steps, closing = 0, 0.0
+        batches = iter(loader)
+        for batch in batches:
+            rest = itertools.islice(batches, options.accumulate - 1)
+            terms = self.step(itertools.chain([batch], rest))
+            bar.update(self.joint)
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0) + value.detach()
-            steps, work = steps + 1, work + self.task.work
+                sums[name] = sums.get(name, 0) + value
+            steps += 1
             now = time.monotonic()
             # The last checkpoint is begun so that it ends in time; an early one tells how long.
             over = self._agree(self.stop or now - start + closing > 60 * options.minutes)
@@ -220,37 +240,43 @@ class Trainer:
             if not closing:
                 patience = min(patience, options.minutes / 4)
             if over or self._agree(now - last_save > 60 * patience):
-                self._checkpoint(now - last_save, means(sums, steps), steps, work)
-                last_save, sums, steps, work = time.monotonic(), {}, 0, 0
+                self._checkpoint(now - last_save, means(sums, steps), steps)
+                last_save, sums, steps, self.work = time.monotonic(), {}, 0, 0
                 closing = last_save - now
             if over:
                 break
         else:
             if steps:  # else the last batch has been saved, and its row has the losses
-                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps, work)
+                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps)
         bar.close()
 
-    def step(self, batch: Tensor) -> dict[str, Tensor]:
-        """One update on this process's share (B, …) of the joint batch."""
-        options, world = self.options, self.world
+    def step(self, batches: Iterable[Tensor]) -> dict[str, Tensor]:
+        """One update on this process's share of the joint batch, `accumulate` times (B, …)."""
+        options, world, A = self.options, self.world, self.options.accumulate
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.seen, self.seen - self.began, options)
-        with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
-            loss, terms = self.task.loss(batch, self.seen, world)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        sums: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            batch = batch.to(world.device, non_blocking=True)
+            with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
+                loss, terms = self.task.loss(batch, self.seen, world.part(number, A))
+            (loss / A).backward()
+            self.work += self.task.work
+            for name, value in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, 0) + value.detach() / A
         world.mean_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.task.after_step(self.seen, world)
-        self.seen += len(batch) * world.size
+        self.seen += self.joint
         self._average()
-        return {"loss": loss, **terms}  # numbers only when they are logged: asking makes a GPU wait
+        return sums  # numbers only when they are logged: asking makes a GPU wait
 
     @torch.no_grad()
     def _average(self) -> None:
         # The average starts short, so that it does not remember the initialisation.
-        steps = (self.seen - self.began) / (self.options.batch * self.world.size)
+        steps = (self.seen - self.began) / self.joint
         decay = min(self.options.ema, (1 + steps) / (10 + steps))
         average: list[Tensor] = list(self.ema.parameters())
         torch._foreach_lerp_(average, list[Tensor](self.task.model.parameters()), 1 - decay)
@@ -270,11 +296,11 @@ class Trainer:
 
     # -- checkpoints and log -----------------------------------------------------------------
 
-    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int, work: int) -> None:
+    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int) -> None:
         self.hours += seconds / 3600
-        images = steps * self.options.batch * self.world.size
+        images = steps * self.joint
         seconds = max(seconds, 1e-9)
-        per_second = work / seconds  # of this process
+        per_second = self.work / seconds  # of this process
         if self.world.rank == 0:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)

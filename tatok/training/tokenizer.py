@@ -68,7 +68,9 @@ class TokenizerTask:
         self.live = torch.zeros((), dtype=torch.bool)
         self.set_live(False)
         self.work = 0
-        self._last: tuple | None = None
+        # Of the step so far: latents that were kept, and their codes, of patches and of globals.
+        self._step: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._images = 0  # that these are of, in this process
 
     def set_live(self, live: bool) -> None:
         """Whether latents are quantized (False only in the first phase)."""
@@ -90,7 +92,16 @@ class TokenizerTask:
         loss, made, terms = total_loss(
             self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
         )
-        self._last = (made, keep)
+        z, g = made.patches, made.globals
+        self._step.append(
+            (
+                z.latents.detach()[keep].float(),
+                z.codes[keep],
+                g.latents.detach().flatten(0, 1).float(),
+                g.codes.flatten(),
+            )
+        )
+        self._images += len(batch)
         M, (encoder, decoder) = keep.shape[1], (self.model.encoder, self.model.decoder)
         a_picture = stack_work(encoder.blocks, k + M)
         a_picture += stack_work(decoder.blocks, self.model.config.k_max + M)
@@ -100,18 +111,18 @@ class TokenizerTask:
     @torch.no_grad()
     def after_step(self, n: int, world: World) -> None:
         """Move the codebooks by the latents of the step that was just taken."""
-        if not self.live or self._last is None:
+        step, images = self._step, self._images * world.size
+        self._step, self._images = [], 0
+        if not self.live or not step:
             return
-        made, keep = self._last
+        z, patch_codes, g, global_codes = map(torch.cat, zip(*step, strict=True))
         generator = seeded(self.seed, 3, n)
-        kept = made.patches.latents[keep].float(), made.patches.codes[keep]
-        ours = made.globals.latents.flatten(0, 1).float(), made.globals.codes.flatten()
-        self.model.patch_codebook.update(*kept, generator)
-        self.model.global_codebook.update(*ours, generator)
-        if n // len(self.files) != (n - len(keep) * world.size) // len(self.files):  # a new epoch
+        self.model.patch_codebook.update(z, patch_codes, generator)
+        self.model.global_codebook.update(g, global_codes, generator)
+        if n // len(self.files) != (n - images) // len(self.files):  # a new epoch
             self.last_usage.copy_(self.usage)
             self.usage.zero_()
-        for row, codes in enumerate((kept[1], ours[1])):
+        for row, codes in enumerate((patch_codes, global_codes)):
             self.usage[row] += torch.bincount(codes, minlength=self.usage.shape[1]).cpu()
 
     @torch.no_grad()
@@ -315,7 +326,7 @@ def run(
         unquantized,
         options.seed,
         perceptual,
-        joint=options.batch * world.size,
+        joint=options.joint(world),
         hold=world.device if options.hold else None,
     )
     if source is None:
