@@ -123,9 +123,7 @@ def drawn(latents: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
     Every process is given the same generator.
     """
-    rank, world = (
-        (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    )
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     sizes = torch.zeros(world, dtype=torch.long, device=latents.device)
     sizes[rank] = len(latents)
     if world > 1:

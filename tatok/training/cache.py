@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from tatok.images import BadImage, load_image, open_image
+from tatok.images import BadImage, load_image
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
 from tatok.training.data import EmptyFolder, ImageFile, augment
@@ -103,7 +103,7 @@ class Encoder:
 
     def name(self, files: list[ImageFile]) -> str:
         """Of the shard's file: by all that decides what it holds."""
-        named = [(str(file.path), file.path.stat().st_size) for file in files]
+        named = [(str(file.path), file.size) for file in files]
         about = self.classes, named, self.views, self.side, self.seed
         key = hashlib.sha256(repr([self.tokenizer.fingerprint, *about]).encode()).hexdigest()[:16]
         return f"tokens-{key}.safetensors"
@@ -147,10 +147,11 @@ class Encoder:
         None, and a line in the log, for one that cannot be read.
         """
         try:
-            made = [load_image(file.path, size=self.side)[0]]
+            image = file.open()
+            made = [load_image(image, size=self.side)[0]]
             for view in range(1, self.views):
                 draw = torch.rand(5, generator=seeded(self.seed, number, view)).tolist()
-                made.append(augment(open_image(file.path), self.side, draw))
+                made.append(augment(image, self.side, draw))
         except BadImage as error:
             log.warning("skipped: %s", error)
             return None

@@ -18,6 +18,7 @@ from tatok.generator import MaskGIT
 from tatok.speed import stack_work
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
+from tatok.training.budget import announce
 from tatok.training.cache import CachedTokens, Rows, cache_tokens
 from tatok.training.data import EmptyFolder, list_images, log_uniform, spread
 from tatok.training.loop import RunOptions, Trainer, World
@@ -123,6 +124,16 @@ class GeneratorTask:
         p = (entropy / entropy.sum(dim=1, keepdim=True).clamp(min=1e-9)).to(share.dtype)
         ranked = p.sort(dim=1, descending=True).values
         return -(p * share).sum(dim=1).mean(), -(ranked * profile).sum(dim=1).mean()
+
+    def weigh(self, pictures: int) -> Tensor:
+        """The loss of rows that keep and hide all tokens; changes nothing."""
+        rows = torch.zeros(pictures, dtype=torch.long, device=self.model.device)
+        M = self.model.config.num_patches
+        places = torch.arange(M, device=rows.device).expand(pictures, -1)
+        codes = self.tokens.patch_codes[rows].long()
+        full = Canvas(self.tokens.labels[rows], self.tokens.global_codes[rows], codes, places)
+        hidden = torch.ones_like(full.codes, dtype=torch.bool)
+        return self.code_loss(self.model, hide(full, hidden), full, hidden)
 
     def after_step(self, n: int, world: World) -> None:
         """Nothing: only gradients move the generator."""
@@ -279,4 +290,6 @@ def run(
         for some, number in ((files, views), (spread(held_out, 128), 1))
     )
     task = GeneratorTask(model, cached, held, loss, encoder, options.seed, tuple(folders))
-    Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()
+    trainer = Trainer(task, options, record.get("images", 0), record.get("hours", 0.0))
+    announce(trainer)
+    trainer.fit()

@@ -15,12 +15,11 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-import torch.distributed as dist
 from safetensors import safe_open
 from safetensors.torch import save_file
 from timm.models.vision_transformer import Block
@@ -30,6 +29,7 @@ from tqdm import tqdm
 
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
+from tatok.training.world import World
 from tatok.transformer import Blocks, SelfAttention
 
 log = logging.getLogger(__name__)
@@ -74,66 +74,11 @@ class Task(Protocol):
 
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
+    def weigh(self, pictures: int) -> Tensor: ...  # the loss at its largest, for `budget`
     def validate(self, model: Any) -> dict[str, float]: ...
     def save(self, model: Any, folder: Path, record: dict, hurried: bool) -> None: ...
     def state(self) -> dict[str, Tensor]: ...
     def load_state(self, state: dict[str, Tensor]) -> None: ...
-
-
-@dataclass(frozen=True)
-class World:
-    """This process among its peers (torchrun sets the environment)."""
-
-    rank: int = 0
-    size: int = 1
-    device: torch.device = torch.device("cpu")
-
-    @staticmethod
-    def join() -> World:
-        """Read torchrun's environment and join the group; alone if there is none."""
-        size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-        cuda = torch.cuda.is_available()
-        device = torch.device("cpu")
-        if cuda:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            torch.cuda.set_device(device)
-        if size > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return World(rank, size, device)
-
-    def part(self, number: int, of: int) -> World:
-        """This process's place for the draws of one of its `of` batches to a step."""
-        return replace(self, rank=self.rank * of + number, size=self.size * of)
-
-    @torch.no_grad()
-    def share(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the values of the first one."""
-        if self.size > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor, 0)
-
-    def same(self, flag: bool) -> bool:
-        """The first process's flag, on all of them."""
-        value = torch.tensor(float(flag), device=self.device)
-        self.share([value])
-        return value.item() > 0
-
-    def wait(self) -> None:
-        """Until every process is here."""
-        if self.size > 1:
-            dist.barrier()
-
-    def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Average gradients over the processes; every term of the loss is a mean over images."""
-        if self.size == 1:
-            return
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([g.flatten() for g in grads])  # one message instead of a hundred
-        dist.all_reduce(flat)
-        for p, mean in zip(
-            parameters, (flat / self.size).split([g.numel() for g in grads]), strict=True
-        ):
-            p.grad = mean.view_as(p)
 
 
 def learning_rate(n: int, since_start: int, options: RunOptions) -> float:
@@ -160,11 +105,9 @@ class Trainer:
         if options.bf16 and not self.half:
             log.warning("This processor does not multiply bfloat16: --bf16 is off.")
         for module in task.model.modules():
-            if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
-                module.compile()
-            elif isinstance(module, SelfAttention) and self.half and not on_gpu:
-                module.by_head = True
-            elif isinstance(module, Blocks):
+            if isinstance(module, SelfAttention):
+                module.by_head = self.half and not on_gpu
+            if isinstance(module, Blocks):
                 module.recompute = options.checkpoint
         self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
@@ -204,6 +147,9 @@ class Trainer:
 
     def _fit(self) -> None:
         options, world = self.options, self.world
+        for module in self.task.model.modules():
+            if isinstance(module, Block) and world.device.type == "cuda":  # a CPU gains nothing
+                module.compile()
         share = options.batch * options.accumulate
         stream = Stream(self.seen, options.images, share, world.rank, world.size)
         loader = DataLoader(
@@ -235,11 +181,11 @@ class Trainer:
             steps += 1
             now = time.monotonic()
             # The last checkpoint is begun so that it ends in time; an early one tells how long.
-            over = self._agree(self.stop or now - start + closing > 60 * options.minutes)
+            over = self.world.any(self.stop or now - start + closing > 60 * options.minutes)
             patience = options.save_every
             if not closing:
                 patience = min(patience, options.minutes / 4)
-            if over or self._agree(now - last_save > 60 * patience):
+            if over or self.world.any(now - last_save > 60 * patience):
                 self._checkpoint(now - last_save, means(sums, steps), steps)
                 last_save, sums, steps, self.work = time.monotonic(), {}, 0, 0
                 closing = last_save - now
@@ -285,14 +231,6 @@ class Trainer:
 
     def _on_signal(self, *_: object) -> None:
         self.stop = True
-
-    def _agree(self, flag: bool) -> bool:
-        """True on all processes as soon as it is on one."""
-        if self.world.size == 1:
-            return flag
-        value = torch.tensor(float(flag), device=self.world.device)
-        dist.all_reduce(value)
-        return value.item() > 0
 
     # -- checkpoints and log -----------------------------------------------------------------
 

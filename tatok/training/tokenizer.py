@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from tatok.quality import psnr
 from tatok.speed import stack_work
 from tatok.tokenizer import TaTok
 from tatok.tokens import Encoding
+from tatok.training.backbone import Backbone
+from tatok.training.budget import announce
 from tatok.training.calibrate import calibrate
 from tatok.training.data import (
     ImageFile,
@@ -50,6 +52,7 @@ class TokenizerTask:
     unquantized: int = 6_000
     seed: int = 0
     perceptual: Lite | None = None
+    backbone: Backbone | None = None
     joint: int = 1  # images of one step, of all processes
     hold: torch.device | None = None  # where all training pictures are held, decoded
 
@@ -90,7 +93,13 @@ class TokenizerTask:
         share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
         keep = draw_keep(self.model, encoding, world.size, share, generator)
         loss, made, terms = total_loss(
-            self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
+            self.model,
+            encoding,
+            keep,
+            places.to(batch.device),
+            self.weights,
+            self.perceptual,
+            self.backbone,
         )
         z, g = made.patches, made.globals
         self._step.append(
@@ -102,11 +111,25 @@ class TokenizerTask:
             )
         )
         self._images += len(batch)
-        M, (encoder, decoder) = keep.shape[1], (self.model.encoder, self.model.decoder)
-        a_picture = stack_work(encoder.blocks, k + M)
-        a_picture += stack_work(decoder.blocks, self.model.config.k_max + M)
-        self.work = 3 * len(batch) * a_picture  # without DTF's own decode
+        self._count(len(batch), k, keep.shape[1])
         return loss, terms
+
+    def _count(self, pictures: int, k: int, M: int) -> None:
+        a_picture = stack_work(self.model.encoder.blocks, k + M)
+        a_picture += stack_work(self.model.decoder.blocks, self.model.config.k_max + M)
+        self.work = 3 * pictures * a_picture  # without DTF's own decode
+
+    def weigh(self, pictures: int) -> Tensor:
+        """The loss of pictures of the largest side with all tokens; changes nothing."""
+        config, device = self.model.config, self.model.device
+        x = torch.zeros(pictures, 3, config.largest, config.largest, device=device)
+        encoding = self.model.encode(x, config.k_max)
+        keep = torch.ones(encoding.patches.shape[:2], dtype=torch.bool, device=device)
+        places = torch.arange(min(PREDICTED, keep.shape[1]), device=device)
+        self._count(pictures, config.k_max, keep.shape[1])
+        return total_loss(
+            self.model, encoding, keep, places, self.weights, self.perceptual, self.backbone
+        )[0]
 
     @torch.no_grad()
     def after_step(self, n: int, world: World) -> None:
@@ -310,14 +333,21 @@ def run(
     files = list_images(data)
     held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
-    source = options.out if options.resume else init
+    world, source = World.join(), options.out if options.resume else init
+    backbone = Backbone(weights.backbone).to(world.device) if weights.backbone else None
+    if source is None:
+        config = replace(config, backbone_dim=backbone.width if backbone else None)
     model = TaTok.from_pretrained(source) if source else TaTok(config)
     if init and not options.resume and config.open_fields != model.config.open_fields:
         model = model.reshaped(**config.open_fields)
+    if model.config.backbone_dim != (backbone.width if backbone else None):
+        raise ValueError(
+            f"--w-backbone {weights.backbone or 'is missing'}: these weights describe pictures by "
+            f"{model.config.descriptor_dim} numbers of another kind."
+        )
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
-    perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None
-    world = World.join()
+    perceptual = load_lite(1).to(world.device) if weights.perceptual else None
     task = TokenizerTask(
         model,
         files,
@@ -326,6 +356,7 @@ def run(
         unquantized,
         options.seed,
         perceptual,
+        backbone,
         joint=options.joint(world),
         hold=world.device if options.hold else None,
     )
@@ -335,4 +366,5 @@ def run(
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
     if init and record.get("live") and not options.resume:
         task.start_codebooks(trainer.seen, keep_codes=True)
+    announce(trainer)
     trainer.fit()

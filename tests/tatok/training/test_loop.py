@@ -17,8 +17,7 @@ from small_runs import picture_folder, trainer
 from tatok import TaTok
 from tatok.images import to_pil
 from tatok.training import data, loop
-from tatok.training.loop import RunOptions, Trainer, World, learning_rate
-from tatok.training.losses import LossWeights, total_loss
+from tatok.training.loop import RunOptions, World, learning_rate
 from tatok.training.tokenizer import TokenizerTask, draw_k, draw_keep, start_from_pca
 
 pytestmark = pytest.mark.gradients
