@@ -274,7 +274,7 @@ class Trainer:
             kept = []
         every: list[dict[str, Any]] = [*kept, row]
         names = list(dict.fromkeys([name for old in every for name in old]))
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(".log.csv.partial")
         with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()

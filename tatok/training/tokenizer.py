@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -235,7 +236,9 @@ class TokenizerTask:
             return
         on_device = x.to(model.encoder.queries.device)
         rows = [x, *(self.images(model, on_device, k, n).cpu() for n in (M, M // 4, 0))]
-        save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)
+        partial = folder / ".pictures.partial.png"
+        save_image(torch.cat(rows) / 2 + 0.5, partial, nrow=12)
+        os.replace(partial, folder / "pictures.png")
 
     def _quantize_like_ours(self, model: TaTok) -> None:
         """An averaged copy of the model quantizes, or not yet, as the model in training does."""
