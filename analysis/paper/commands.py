@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -78,6 +78,7 @@ def run_rfid(args: argparse.Namespace, argv: Sequence[str]) -> None:
         return
     record = TaTok.training_record(args.weights)
     data = describe_folders(args.data, [file.path for file in files])
+    data = replace(data, n=len(found[1]))  # those that could be read
     origin = provenance(model, record, data, args.seed, extractor.name, argv)
     whole = WholeSet(model.config.image_size, whole_set.rows(runner, asked, *found), origin)
     cli.finish(args, whole, whole_set.markdown(whole), origin)
