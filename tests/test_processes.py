@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from small_runs import picture_folder, trainer
-from two_processes import IMAGES, evaluated
+from two_processes import IMAGES, codes_drawn, evaluated
 
 from tatok import TaTok
 from tatok.training.world import World
@@ -111,6 +111,10 @@ def test_two_processes_resume_bit_for_bit(two):
         assert torch.equal(value, resumed[name]), name
 
 
+def test_dead_codes_move_to_latents_of_all_processes(two):
+    assert np.array_equal(np.load(two / "drawn.npy"), codes_drawn(slice(None)))
+
+
 def test_a_batch_in_parts_is_the_batch(one, folder, tmp_path):
     parts = trainer(folder, tmp_path, IMAGES, batch=2, accumulate=4)
     parts.fit()
@@ -121,14 +125,19 @@ def test_blocks_made_again_are_the_blocks(folder, tmp_path):
     usual, again = (
         trainer(folder, tmp_path, IMAGES, batch=8, checkpoint=on) for on in (False, True)
     )
-    made = []  # calls of a block
-    again.task.model.encoder.blocks[0].register_forward_hook(lambda *_: made.append(1))
+    calls = {usual: 0, again: 0}  # of a block
+
+    def count(one):
+        calls[one] += 1
+
+    for one in calls:
+        block = one.task.model.encoder.blocks[0]
+        block.register_forward_pre_hook(lambda *_, one=one: count(one))
     for first in range(0, 32, 8):
         batch = torch.stack([usual.task.data[first + n] for n in range(8)])
         usual.step([batch])
-        made.clear()
         again.step([batch])
-        assert len(made) == 2  # forward, and again in the backward pass
+    assert calls[again] == calls[usual] + 4  # once more in each backward pass
     for name, value in usual.task.model.state_dict().items():
         assert torch.equal(value, again.task.model.state_dict()[name]), name
 

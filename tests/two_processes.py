@@ -11,6 +11,8 @@ from small_runs import trainer
 
 from analysis.base.runner import Runner
 from analysis.paper import whole_set
+from tatok.quantizer import drawn
+from tatok.streams import seeded
 from tatok.training.data import list_images
 from tatok.training.world import World
 
@@ -24,6 +26,11 @@ class MeanColour:
 
     def features(self, x):
         return x.mean(dim=(2, 3))
+
+
+def codes_drawn(share):
+    """Latents that take the place of dead codes, drawn from a share of ten and the others'."""
+    return drawn(torch.arange(30.0).view(10, 3)[share], 8, seeded(1)).numpy()
 
 
 def evaluated(folder, world):
@@ -47,7 +54,9 @@ def main(folder: Path, out: Path) -> None:
     trainer(folder, out / "stopped", IMAGES, resume=True).fit()
     with torch.no_grad():
         found = evaluated(folder, world)
+    new = codes_drawn(slice(0, 4) if world.rank == 0 else slice(4, 10))
     if world.rank == 0:
+        np.save(out / "drawn.npy", new)
         np.savez(out / "evaluated.npz", **found)
     dist.destroy_process_group()
 
