@@ -157,6 +157,13 @@ def train_generator(args: argparse.Namespace) -> None:
     )
 
 
+def train_cache(args: argparse.Namespace) -> None:
+    """Encode what `train generator` will train on."""
+    from tatok.training.generator import run_cache
+
+    run_cache(args.tokenizer, args.out, args.data, args.val, args.side, args.views, args.seed)
+
+
 def check_shape(args: argparse.Namespace, kind: type[Pretrained], asked: dict) -> None:
     """ValueError where the flags ask for another shape than the weights to go on from have."""
     source = args.out if getattr(args, "resume", False) else args.init
@@ -251,9 +258,21 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
 def add_data_options(parser: argparse.ArgumentParser, sizes: Iterable[str]) -> None:
     """What both kinds of training share."""
     parser.add_argument("--size", choices=sizes, help="default: demo")
-    parser.add_argument("--data", nargs="+", required=True, help="folders of images")
-    parser.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
+    add_pictures(parser)
     parser.add_argument("--init", help="weights to go on from, in the same schedule")
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """Which pictures."""
+    parser.add_argument("--data", nargs="+", required=True, help="folders of images, or of shards")
+    parser.add_argument("--val", nargs="+", help="held-out folders (default: 2 %% of the data)")
+
+
+def add_cache_options(parser: argparse.ArgumentParser) -> None:
+    """How pictures become tokens to train on."""
+    parser.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of weights")
+    parser.add_argument("--side", type=int, help="of the pictures (default: the tokenizer's)")
+    parser.add_argument("--views", type=int, default=3, help="of a picture that are encoded")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -301,14 +320,18 @@ def parser() -> argparse.ArgumentParser:
     tok.set_defaults(run=train_tokenizer)
     gen = train.add_parser("generator", help="the generator, on cached tokens")
     add_data_options(gen, GENERATOR_SIZES)
-    gen.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of its weights")
+    add_cache_options(gen)
     gen.add_argument("--names", nargs="*", default=[], metavar="FOLDER=NAME", help="class names")
-    gen.add_argument("--side", type=int, help="of the pictures (default: the tokenizer's)")
-    gen.add_argument("--views", type=int, default=3, help="of a picture that are encoded")
     gen.add_argument("--sees", action="store_true", help="it looks at the picture decoded so far")
     add_fields(gen, RunOptions)
     add_fields(gen, GeneratorLoss, "w_")
     gen.set_defaults(run=train_generator)
+    tokens = train.add_parser("cache", help="only the tokens that the generator trains on")
+    add_pictures(tokens)
+    tokens.add_argument("--out", type=Path, required=True, help="that of `train generator`")
+    tokens.add_argument("--seed", type=int, default=0, help="that of `train generator`")
+    add_cache_options(tokens)
+    tokens.set_defaults(run=train_cache)
     bench = verbs.add_parser(
         "bench", help="count and time every stage of the system", formatter_class=DEFAULTS
     )

@@ -73,6 +73,7 @@ class TokenizerConfig:
     global_code_dim: int = 12  # d_g
     predictor_dim: int = 128  # width of the head that predicts patches from G (entropy)
     thumbnail: int = 4  # side of the holistic descriptor G(x) of L_glob
+    backbone_dim: int | None = None  # numbers in G(x) where a pretrained network gives it
     layout: Layout = "grid"
     estimator: str = "rate"  # which H(p_i | G) ranks when the caller names none
     epsilon: float = EPSILON  # information loss rate when the caller names none
@@ -85,7 +86,8 @@ class TokenizerConfig:
             raise ValueError(f"layout must be 'sequence' or 'grid', not {self.layout!r}.")
         check_epsilon(self.epsilon)
         check_positive(self, "image_size", "patch_size", "depth", "codebook_size", "patch_code_dim")
-        check_positive(self, "global_code_dim", "thumbnail", "mlp_ratio", "decoder_blocks")
+        check_positive(self, "global_code_dim", "mlp_ratio", "decoder_blocks")
+        check_positive(self, "thumbnail", "descriptor_dim")
         if not 0 <= self.overlap < 1:
             raise ValueError(f"overlap must lie in [0, 1), not {self.overlap}.")
         if abs(self.patch_size * (1 - self.overlap) - self.stride) > 1e-9 or self.stride < 1:
@@ -172,6 +174,11 @@ class TokenizerConfig:
     def num_patches(self) -> int:
         """M where S is image_size."""
         return self.grid**2
+
+    @property
+    def descriptor_dim(self) -> int:
+        """Numbers in the holistic descriptor G(x)."""
+        return 3 * self.thumbnail**2 if self.backbone_dim is None else self.backbone_dim
 
     @property
     def patch_dim(self) -> int:

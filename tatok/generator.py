@@ -99,9 +99,7 @@ class MaskGIT(Pretrained):
             known = h.shape[1] - real.shape[1]
             visible = torch.cat([real.new_ones(len(h), known), real], dim=1)
             visible = visible[:, None, None]  # (B, heads, query, key)
-        for block in self.blocks:
-            h = block(h, attn_mask=visible)
-        return self.norm(h)
+        return self.norm(self.blocks(h, visible))
 
     @torch.no_grad()
     def look(self, tokenizer: TaTok | None, canvas: Canvas) -> Canvas:

@@ -44,8 +44,7 @@ class Encoder(nn.Module):
         if visible is not None:
             p = p[:, visible]
         h = torch.cat([self.queries[:k].expand(len(x), -1, -1), p], dim=1)  # (B, k + M, D)
-        for block in self.blocks:
-            h = block(h)
+        h = self.blocks(h)
         patches = h[:, k:]
         if self.config.layout == "grid":
             # The place was there for attention; a code should not have to carry it. In `sequence` a
@@ -96,8 +95,7 @@ class Decoder(nn.Module):
         position = places_at(self.position, self.config.grid_of_patches(keep.shape[1]))
         p = self.patch_places(patches, keep) + position  # (B, M, D)
         h = torch.cat([g, p], dim=1)  # (B, k_max + M, D), S of Eq. 8
-        for block in self.blocks:
-            h = block(h)
+        h = self.blocks(h)
         pixels = self.head(h[:, self.config.k_max :] - position)
         return unpatchify(pixels, self.config)  # Eq. 9
 

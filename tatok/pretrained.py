@@ -9,7 +9,6 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -86,9 +85,12 @@ class Pretrained(nn.Module, ModelHubMixin):
             filename_pattern=f"{self.stem}{{suffix}}.safetensors",
             max_shard_size=self.largest_file,
         )
+        # All files are written before the first takes its place: a process that is killed here
+        # leaves the old weights or, within a moment, the new ones, and no mixture.
         for file, names in split.filename_to_tensors.items():
-            part = {name: state[name] for name in names}
-            _replace(folder / file, partial(save_file, part))
+            save_file({name: state[name] for name in names}, _partial(folder / file))
+        for file in split.filename_to_tensors:
+            os.replace(_partial(folder / file), folder / file)
         index = folder / _index(self.stem)
         if split.is_sharded:
             _replace(index, _writes({"weight_map": split.tensor_to_filename}))
@@ -141,9 +143,13 @@ def _index(stem: str) -> str:
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that it is whole or not there."""
-    partial = path.with_name(f".{path.name}.partial")
-    write(partial)
-    os.replace(partial, path)
+    write(_partial(path))
+    os.replace(_partial(path), path)
+
+
+def _partial(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def _writes(value: dict) -> Callable[[Path], object]:

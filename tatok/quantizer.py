@@ -97,11 +97,7 @@ class Codebook(nn.Module):
         if len(dead) == 0:
             return
         dead = dead[torch.randperm(len(dead), generator=generator)[: self.size // 64]]
-        new = self.codes[dead]
-        if len(latents):
-            new = latents[torch.randint(len(latents), (len(dead),), generator=generator)]
-        if dist.is_initialized():
-            dist.broadcast(new, 0)
+        new = drawn(latents, len(dead), generator)
         self.codes[dead] = new
         self.mass[dead] = self.mass.mean()
         self.sums[dead] = new * self.mass.mean()
@@ -120,6 +116,26 @@ class Codebook(nn.Module):
         self.mass.copy_((share * self.size).clamp(min=0.5))
         self.sums.copy_(self.codes * self.mass[:, None])
         self.error.copy_((latents - self.codes[codes]).square().mean())
+
+
+def drawn(latents: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """n of the latents (m, d) of all processes, m > 0 in all: those that one with all would draw.
+
+    Every process is given the same generator.
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    sizes = torch.zeros(world, dtype=torch.long, device=latents.device)
+    sizes[rank] = len(latents)
+    if world > 1:
+        dist.all_reduce(sizes)
+    before = [0, *sizes.cumsum(0).tolist()]
+    index = torch.randint(before[-1], (n,), generator=generator) - before[rank]
+    ours = (index >= 0) & (index < len(latents))
+    new = latents.new_zeros(n, latents.shape[1])
+    new[ours.to(new.device)] = latents[index[ours].to(new.device)]
+    if world > 1:
+        dist.all_reduce(new)
+    return new
 
 
 def nearest(points: Tensor, centres: Tensor) -> Tensor:

@@ -53,8 +53,8 @@ class TaTok(Pretrained):
         )
         self.decoder = Decoder(config)
         self.predictor = Predictor(config)
-        thumbnail = 3 * config.thumbnail**2
-        self.describe = nn.Linear(config.k_max * config.dim, 2 * thumbnail)  # q(G(x) | g) of L_glob
+        # q(G(x) | g) of L_glob:
+        self.describe = nn.Linear(config.k_max * config.dim, 2 * config.descriptor_dim)
         # Fitted once after training (see calibrate.py):
         self.register_buffer("residual_scale", torch.ones(()))
         places = config.grid_of(config.middle) ** 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from einops import rearrange
 from timm.layers import Attention, Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from tatok.config import TokenizerConfig
 
@@ -48,14 +49,33 @@ class SelfAttention(Attention):
         return self.proj(rearrange(h, "(b h) l d -> b l (h d)", h=self.num_heads))
 
 
-def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
+class Blocks(nn.ModuleList):
+    """ViT blocks, one after the other.
+
+    recompute: in training only what enters a block is held, and the rest is made again in the
+    backward pass (a third more work, and a small part of the memory).
+    """
+
+    recompute = False
+
+    def forward(self, h: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D); attn_mask as in `SelfAttention`."""
+        for block in self:
+            if self.recompute and torch.is_grad_enabled():
+                h = cast(Tensor, checkpoint(block, h, attn_mask, use_reentrant=False))
+            else:
+                h = block(h, attn_mask)
+        return h
+
+
+def blocks(dim: int, depth: int, heads: int, mlp_ratio: float) -> Blocks:
     """Pre-norm ViT blocks; a fresh stack is nearly the identity.
 
     Queries begin equal to keys, so that attention begins on tokens alike in content and place, and
     each token takes a little of what it looks at: at exactly zero the global tokens would be a
     saddle, since encoder and decoder both have to use them before either gains.
     """
-    stack = nn.ModuleList(
+    stack = Blocks(
         Block(dim, heads, mlp_ratio=mlp_ratio, qkv_bias=True, attn_layer=SelfAttention)
         for _ in range(depth)
     )

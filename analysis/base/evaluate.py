@@ -254,7 +254,7 @@ def floor_centres(
     parts = []
     sample = spread(files, min(FLOOR_IMAGES, len(files)))
     for file in tqdm(sample, desc="patches", unit="image", dynamic_ncols=True):
-        patches = patchify(load_image(file.path, size=config.image_size), config)[0]  # (M, 3 s s)
+        patches = patchify(load_image(file.open(), size=config.image_size), config)[0]  # (M, 3 s s)
         parts.append(patches[torch.randperm(len(patches), generator=generator)[:FLOOR_PATCHES]])
     points = torch.cat(parts)
     if len(points) < config.codebook_size:

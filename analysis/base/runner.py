@@ -187,7 +187,7 @@ class Runner:
             for setting in settings:
                 parts[setting].append(encoded.measure(setting, draws[setting]))
                 progress(len(x))
-        return {setting: _joined(of_batches) for setting, of_batches in parts.items()}
+        return {setting: joined(of_batches) for setting, of_batches in parts.items()}
 
     def features(self, images: Tensor) -> np.ndarray:
         """Features of images (n, 3, S, S): (n, d), float64."""
@@ -288,7 +288,7 @@ def _features(extractor: FeatureExtractor, x: Tensor) -> np.ndarray:
     return extractor.features(x).cpu().double().numpy()
 
 
-def _joined(parts: list[Result]) -> Result:
+def joined(parts: list[Result]) -> Result:
     """Results of consecutive batches as one."""
     return Result(
         psnr=torch.cat([part.psnr for part in parts]),

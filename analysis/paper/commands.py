@@ -1,4 +1,4 @@
-"""python -m analysis run."""
+"""python -m analysis run | rfid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,15 +15,18 @@ from tqdm import tqdm
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData
 from analysis.base.extractors import EXTRACTORS, extractor_or_lite0
-from analysis.base.provenance import Data, Provenance, provenance
+from analysis.base.provenance import Data, Provenance, describe_folders, provenance
 from analysis.base.runner import Runner
-from analysis.paper import experiments
+from analysis.paper import experiments, whole_set
 from analysis.paper.experiments import Pictures, choose
 from analysis.paper.plans import PLANS
+from analysis.paper.whole_set import WholeSet
 from analysis.paper.work import Origin, Work
 from tatok.images import open_image
 from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
+from tatok.training.data import list_images
+from tatok.training.world import World
 
 NO_DATA = (
     "Name a folder of pictures with --data: measuring needs some hundreds, and none come with "
@@ -60,6 +63,27 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
         print(f"{experiments.markdown(experiment)}\n")
 
 
+def run_rfid(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """The paper's protocol on all pictures of some folders; under torchrun they are shared."""
+    results.check_writable(args.out)
+    world = World.join()
+    say = (lambda text: print(text, file=sys.stderr)) if world.rank == 0 else lambda text: None
+    files = list_images(args.data)
+    model = TaTok.from_pretrained(args.weights).to(world.device).eval()
+    extractor = extractor_or_lite0(args.extractor, say).to(world.device)
+    runner = Runner(model, extractor, args.seed, args.batch)
+    asked = whole_set.settings(model.config)
+    found = whole_set.measure(runner, files, list(asked.values()), world)
+    if found is None:
+        return
+    record = TaTok.training_record(args.weights)
+    data = describe_folders(args.data, [file.path for file in files])
+    data = replace(data, n=len(found[1]))  # those that could be read
+    origin = provenance(model, record, data, args.seed, extractor.name, argv)
+    whole = WholeSet(model.config.image_size, whole_set.rows(runner, asked, *found), origin)
+    cli.finish(args, whole, whole_set.markdown(whole), origin)
+
+
 def inputs(args: argparse.Namespace) -> Inputs:
     """The weights and the pictures that the flags name; BadData, BadImage."""
     if args.data is None:
@@ -81,7 +105,12 @@ def inputs(args: argparse.Namespace) -> Inputs:
 
 
 def add(verbs) -> None:
-    """`run`."""
+    """`run` and `rfid`."""
+    whole = cli.verb(verbs, "rfid", run_rfid, "the paper's protocol on a whole validation set")
+    cli.weights(whole)
+    whole.add_argument("--data", type=Path, nargs="+", required=True, help="folders or shards")
+    whole.add_argument("--extractor", choices=EXTRACTORS, default="inception")
+    whole.add_argument("--batch", type=cli.count, default=8, help="pictures at a time")
     made = cli.verb(verbs, "run", run_experiments, "figures of the paper on these weights")
     made.add_argument("experiments", nargs="+", choices=PLANS)
     cli.weights(made)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from tatok.images import BadImage, load_image, open_image
+from tatok.images import BadImage, load_image
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
 from tatok.training.data import EmptyFolder, ImageFile, augment
@@ -64,9 +64,34 @@ def cache_tokens(
 
     The first view is the picture as it is evaluated; further ones are augmented as in the
     tokenizer's training, and another `seed` draws others. The processes of `world` share the work.
-    A shard is named by the tokenizer, the classes, its files' paths and sizes, the side, the views
-    and the seed.
     EmptyFolder if none of the pictures can be read.
+    """
+    made = [
+        load_file(path)
+        for path in write(tokenizer, files, classes, folder, views, world, side, seed)
+    ]
+    by_view = lambda name: [part[name].unflatten(0, (views, -1)) for part in made]  # noqa: E731
+    columns = (torch.cat(by_view(f.name), dim=1).flatten(0, 1) for f in fields(CachedTokens))
+    cached = CachedTokens(*columns)
+    if not len(cached):
+        raise EmptyFolder("None of the images can be read.")
+    return cached
+
+
+def write(
+    tokenizer: TaTok,
+    files: list[ImageFile],
+    classes: list[str],
+    folder: Path,
+    views: int,
+    world: World,
+    side: int | None,
+    seed: int,
+) -> list[Path]:
+    """The files of `cache_tokens`, without reading them.
+
+    A file is named by the tokenizer, the classes, its pictures' paths and sizes, the side, the
+    views and the seed.
     """
     if not files:
         raise EmptyFolder("There are no images to encode.")
@@ -78,17 +103,11 @@ def cache_tokens(
     mine = list(shards.items())[world.rank :: world.size]
     for path, part in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
         if not path.exists():
-            partial = path.with_suffix(f".{os.getpid()}")
+            partial = path.with_name(f".{path.name}.partial")
             save_file(make(part), partial)
             os.replace(partial, path)
     world.wait()
-    made = [load_file(path) for path in shards]
-    by_view = lambda name: [part[name].unflatten(0, (views, -1)) for part in made]  # noqa: E731
-    columns = (torch.cat(by_view(f.name), dim=1).flatten(0, 1) for f in fields(CachedTokens))
-    cached = CachedTokens(*columns)
-    if not len(cached):
-        raise EmptyFolder("None of the images can be read.")
-    return cached
+    return list(shards)
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ class Encoder:
 
     def name(self, files: list[ImageFile]) -> str:
         """Of the shard's file: by all that decides what it holds."""
-        named = [(str(file.path), file.path.stat().st_size) for file in files]
+        named = [(str(file.path), file.size) for file in files]
         about = self.classes, named, self.views, self.side, self.seed
         key = hashlib.sha256(repr([self.tokenizer.fingerprint, *about]).encode()).hexdigest()[:16]
         return f"tokens-{key}.safetensors"
@@ -147,10 +166,11 @@ class Encoder:
         None, and a line in the log, for one that cannot be read.
         """
         try:
-            made = [load_image(file.path, size=self.side)[0]]
+            image = file.open()
+            made = [load_image(image, size=self.side)[0]]
             for view in range(1, self.views):
                 draw = torch.rand(5, generator=seeded(self.seed, number, view)).tolist()
-                made.append(augment(open_image(file.path), self.side, draw))
+                made.append(augment(image, self.side, draw))
         except BadImage as error:
             log.warning("skipped: %s", error)
             return None

@@ -1,8 +1,10 @@
-"""Folders of images as an endless, reproducible stream: image n depends only on (seed, n)."""
+"""Folders and shards of images as an endless, reproducible stream: a function of (seed, n)."""
 
 from __future__ import annotations
 
+import io
 import logging
+import tarfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,34 +20,74 @@ from torch.utils.data import Dataset, Sampler
 from tatok.config import middle
 from tatok.images import SUFFIXES, BadImage, load_image, open_image, to_tensor
 from tatok.streams import seeded
+from tatok.training.shards import Member, members
 
 ENLARGED = 1.15  # the most that a picture is enlarged for training
 log = logging.getLogger(__name__)
 
 
 class EmptyFolder(ValueError):
-    """A data folder without images."""
+    """A data folder without images, or a shard that cannot be read."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture on disk; its class is the name of its folder."""
+    """A picture on disk; its class is the name of its folder, or what its shard says.
+
+    path: of a picture in a shard, the shard's and the name in it.
+    """
 
     path: Path
     label: str
+    shard: Path | None = None
+    member: Member | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.member.size if self.member else self.path.stat().st_size
+
+    def source(self) -> Path | bytes:
+        """What `open_image` takes: the path; of a picture in a shard its bytes. OSError."""
+        return self.member.read(self.shard) if self.member and self.shard else self.path
+
+    def open(self) -> Image.Image:
+        """The picture, upright, RGB. Raises BadImage, which names it."""
+        try:
+            return open_image(self.source())
+        except (BadImage, OSError) as error:
+            if self.shard is None:
+                raise
+            raise BadImage(f"{self.path.name} in {self.shard.name}: {error}") from error
 
 
 def list_images(folders: Sequence[str | Path]) -> list[ImageFile]:
-    """All image files below the folders, sorted; raises EmptyFolder with one sentence."""
+    """All pictures below the folders, in `.tar` shards too, or in a shard that is named; sorted.
+
+    Raises EmptyFolder with one sentence.
+    """
     found: list[ImageFile] = []
     for folder in map(Path, folders):
-        if not folder.is_dir():
+        is_shard = folder.suffix == ".tar" and folder.is_file()
+        if not is_shard and not folder.is_dir():
             raise EmptyFolder(f"{folder} is not a folder.")
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not paths:
+        wanted = {*SUFFIXES, ".tar"}
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in wanted and p.is_file())
+        before = len(found)
+        for path in [folder] if is_shard else paths:
+            shard = path.suffix.lower() == ".tar"
+            found += in_shard(path) if shard else [ImageFile(path, path.parent.name)]
+        if len(found) == before:
             raise EmptyFolder(f"There are no images in {folder}.")
-        found += [ImageFile(path, path.parent.name) for path in paths]
     return found
+
+
+def in_shard(shard: Path) -> list[ImageFile]:
+    """The pictures in a shard; raises EmptyFolder with one sentence."""
+    try:
+        return [ImageFile(shard / m.name, m.label, shard, m) for m in members(shard, SUFFIXES)]
+    except (tarfile.TarError, OSError, UnicodeDecodeError) as error:
+        raise EmptyFolder(f"{shard} is not a tar file that can be read.") from error
 
 
 def log_uniform(u: Tensor, low: float, high: float) -> Tensor:
@@ -110,12 +152,12 @@ class TrainingImages(Dataset):
 
     def _image(self, index: int) -> Image.Image | Tensor:
         held = self._held[index] if self._held else None
-        return open_image(self.files[index].path) if held is None else held
+        return self.files[index].open() if held is None else held
 
     def _decode(self, file: ImageFile) -> Tensor | None:
         """(3, H, W) uint8 on the device, no larger than the largest side needs; None: unreadable"""
         try:
-            image = open_image(file.path)
+            image = file.open()
         except BadImage:
             return None  # said when it is drawn
         scale = 1.5 * self.sides[-1] / min(image.size)
@@ -200,7 +242,7 @@ def load_batch(files: list[ImageFile], size: int) -> Tensor:
     images = []
     for file in files:
         try:
-            images.append(load_image(file.path, size=size))
+            images.append(load_image(file.open(), size=size))
         except BadImage as error:
             log.warning("left out: %s", error)
     if not images:
@@ -213,8 +255,9 @@ def large_enough(files: list[ImageFile], side: int) -> list[ImageFile]:
 
     def fits(file: ImageFile) -> bool:
         try:
-            with Image.open(file.path) as image:  # the header alone
-                return ENLARGED * min(image.size) >= side
+            source = file.source()
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                return ENLARGED * min(image.size) >= side  # by the header alone
         except Exception:  # whatever Pillow raises at what is no picture: said where it is read
             return False
 

@@ -18,11 +18,13 @@ from tatok.generator import MaskGIT
 from tatok.speed import stack_work
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
-from tatok.training.cache import CachedTokens, Rows, cache_tokens
-from tatok.training.data import EmptyFolder, list_images, log_uniform, spread
+from tatok.training.budget import announce
+from tatok.training.cache import CachedTokens, Rows, cache_tokens, write
+from tatok.training.data import EmptyFolder, ImageFile, list_images, log_uniform, spread
 from tatok.training.loop import RunOptions, Trainer, World
 from tatok.training.losses import GeneratorLoss, near_codes
 
+HELD_OUT = 128  # pictures at most that are validated on
 VIEWS = 3  # of a picture: without augmented ones the global codes are soon learned by heart
 PARTS = 4  # of a batch, sorted by length
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)  # of masked tokens, at which the validation loss is told
@@ -124,6 +126,16 @@ class GeneratorTask:
         ranked = p.sort(dim=1, descending=True).values
         return -(p * share).sum(dim=1).mean(), -(ranked * profile).sum(dim=1).mean()
 
+    def weigh(self, pictures: int) -> Tensor:
+        """The loss of rows that keep and hide all tokens; changes nothing."""
+        rows = torch.zeros(pictures, dtype=torch.long, device=self.model.device)
+        M = self.model.config.num_patches
+        places = torch.arange(M, device=rows.device).expand(pictures, -1)
+        codes = self.tokens.patch_codes[rows].long()
+        full = Canvas(self.tokens.labels[rows], self.tokens.global_codes[rows], codes, places)
+        hidden = torch.ones_like(full.codes, dtype=torch.bool)
+        return self.code_loss(self.model, hide(full, hidden), full, hidden)
+
     def after_step(self, n: int, world: World) -> None:
         """Nothing: only gradients move the generator."""
 
@@ -218,6 +230,48 @@ def draw_mask(
     return full, hidden
 
 
+def labelled(
+    data: list[str], val: list[str] | None
+) -> tuple[list[ImageFile], list[ImageFile], list[str]]:
+    """Pictures to train on, pictures held out (without `val`, 2 %), and the names of the folders.
+
+    EmptyFolder where one of the two would be empty.
+    """
+    files = list_images(data)
+    held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
+    files = sorted(set(files) - set(held_out), key=lambda file: file.path)
+    folders = sorted({file.label for file in files})
+    held_out = [file for file in held_out if file.label in folders]
+    if not held_out or not files:
+        raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
+    return files, held_out, folders
+
+
+def check_side(tokenizer: TaTok, side: int | None) -> None:
+    """ValueError for a side that the tokenizer does not take."""
+    c = tokenizer.config
+    if side is not None and side not in c.sides:
+        raise ValueError(f"--side {side}: this tokenizer has {c.smallest} to {c.largest} pixels.")
+
+
+def run_cache(
+    tokenizer: str,
+    out: Path,
+    data: list[str],
+    val: list[str] | None = None,
+    side: int | None = None,
+    views: int = VIEWS,
+    seed: int = 0,
+) -> None:
+    """Only encode what `run` with these arguments will train on; it then finds it in `out`."""
+    files, held_out, folders = labelled(data, val)
+    world = World.join()
+    encoder = TaTok.from_pretrained(tokenizer).to(world.device)
+    check_side(encoder, side)
+    for some, number in ((files, views), (spread(held_out, HELD_OUT), 1)):
+        write(encoder, some, folders, out, number, world, side, seed)
+
+
 def run(
     size: str,
     tokenizer: str,
@@ -238,16 +292,11 @@ def run(
     where none is given; `sees`: it looks at the picture decoded so far, see `MaskGIT.look`.
     """
     torch.manual_seed(options.seed)
-    files = list_images(data)
-    held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
-    files = sorted(set(files) - set(held_out), key=lambda file: file.path)
-    folders = sorted({file.label for file in files})
-    held_out = [file for file in held_out if file.label in folders]
+    files, held_out, folders = labelled(data, val)
     world = World.join()
     encoder = TaTok.from_pretrained(tokenizer).to(world.device)
     c, source = encoder.config, options.out if options.resume else init
-    if side is not None and side not in c.sides:
-        raise ValueError(f"--side {side}: this tokenizer has {c.smallest} to {c.largest} pixels.")
+    check_side(encoder, side)
     config = GeneratorConfig(
         classes=tuple((names or {}).get(folder, folder) for folder in folders),
         tokenizer=encoder.fingerprint,
@@ -269,14 +318,14 @@ def run(
         if asked and own != wanted:
             raise ValueError(f"The weights have {name} = {own}, and the flags ask for {wanted}.")
     record = MaskGIT.training_record(source) if source else {}
-    if not held_out or not files:
-        raise EmptyFolder("Pictures of the classes are needed to train on, and others to hold out.")
     side = model.side(encoder)
     cached, held = (
         cache_tokens(encoder, some, folders, options.out, number, world, side, options.seed).to(
             world.device
         )
-        for some, number in ((files, views), (spread(held_out, 128), 1))
+        for some, number in ((files, views), (spread(held_out, HELD_OUT), 1))
     )
     task = GeneratorTask(model, cached, held, loss, encoder, options.seed, tuple(folders))
-    Trainer(task, options, record.get("images", 0), record.get("hours", 0.0)).fit()
+    trainer = Trainer(task, options, record.get("images", 0), record.get("hours", 0.0))
+    announce(trainer)
+    trainer.fit()

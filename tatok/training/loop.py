@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import itertools
 import json
 import logging
 import os
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-import torch.distributed as dist
 from safetensors import safe_open
 from safetensors.torch import save_file
 from timm.models.vision_transformer import Block
@@ -29,7 +29,8 @@ from tqdm import tqdm
 
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
-from tatok.transformer import SelfAttention
+from tatok.training.world import World
+from tatok.transformer import Blocks, SelfAttention
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class RunOptions:
     out: Path
     images: int = 300_000  # length of the schedule
     minutes: float = float("inf")  # save and stop after this long
-    batch: int = 8  # of one process
+    batch: int = 8  # pictures that a process holds at once
+    accumulate: int = 1  # batches of a process to a step, one after the other
     lr: float = 6e-4
     warmup: int = 2_000  # images over which the rate rises, again after every new start
     cooldown: float = 0.2  # last share of the schedule, over which the rate falls to 0
@@ -50,76 +52,33 @@ class RunOptions:
     seed: int = 0
     save_every: float = 4.0  # minutes between checkpoints, log rows and pictures
     workers: int = 1
+    checkpoint: bool = False  # hold only what enters a block; see `Blocks`
     bf16: bool = False  # mixed precision on a CPU too (pays with AVX512-BF16 or AMX); a GPU has it
     hold: bool = False  # tokenizer: all pictures decoded on the device, augmented there
     resume: bool = False
 
+    def joint(self, world: World) -> int:
+        """Pictures of one step, of all processes."""
+        return self.batch * self.accumulate * world.size
+
 
 class Task(Protocol):
-    """What the loop trains; `n` is the number of images seen before this joint batch."""
+    """What the loop trains; `n` is the number of images seen before this joint batch.
+
+    A step is one call of `loss` or several (`accumulate`), and then one of `after_step`.
+    """
 
     model: Any  # a Pretrained
     data: Any  # a Dataset
-    work: int  # multiply-adds of the last step's blocks in this process; backward is two forwards
+    work: int  # multiply-adds of the last loss's blocks; backward is two forwards
 
     def loss(self, batch: Tensor, n: int, world: World) -> tuple[Tensor, dict[str, Tensor]]: ...
     def after_step(self, n: int, world: World) -> None: ...
+    def weigh(self, pictures: int) -> Tensor: ...  # the loss at its largest, for `budget`
     def validate(self, model: Any) -> dict[str, float]: ...
     def save(self, model: Any, folder: Path, record: dict, hurried: bool) -> None: ...
     def state(self) -> dict[str, Tensor]: ...
     def load_state(self, state: dict[str, Tensor]) -> None: ...
-
-
-@dataclass(frozen=True)
-class World:
-    """This process among its peers (torchrun sets the environment)."""
-
-    rank: int = 0
-    size: int = 1
-    device: torch.device = torch.device("cpu")
-
-    @staticmethod
-    def join() -> World:
-        """Read torchrun's environment and join the group; alone if there is none."""
-        size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-        cuda = torch.cuda.is_available()
-        device = torch.device("cpu")
-        if cuda:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            torch.cuda.set_device(device)
-        if size > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return World(rank, size, device)
-
-    @torch.no_grad()
-    def share(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the values of the first one."""
-        if self.size > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor, 0)
-
-    def same(self, flag: bool) -> bool:
-        """The first process's flag, on all of them."""
-        value = torch.tensor(float(flag), device=self.device)
-        self.share([value])
-        return value.item() > 0
-
-    def wait(self) -> None:
-        """Until every process is here."""
-        if self.size > 1:
-            dist.barrier()
-
-    def mean_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Average gradients over the processes; every term of the loss is a mean over images."""
-        if self.size == 1:
-            return
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([g.flatten() for g in grads])  # one message instead of a hundred
-        dist.all_reduce(flat)
-        for p, mean in zip(
-            parameters, (flat / self.size).split([g.numel() for g in grads]), strict=True
-        ):
-            p.grad = mean.view_as(p)
 
 
 def learning_rate(n: int, since_start: int, options: RunOptions) -> float:
@@ -146,10 +105,10 @@ class Trainer:
         if options.bf16 and not self.half:
             log.warning("This processor does not multiply bfloat16: --bf16 is off.")
         for module in task.model.modules():
-            if isinstance(module, Block) and on_gpu:  # on a CPU it gains nothing
-                module.compile()
-            elif isinstance(module, SelfAttention) and self.half:
-                module.by_head = True
+            if isinstance(module, SelfAttention):
+                module.by_head = self.half and not on_gpu
+            if isinstance(module, Blocks):
+                module.recompute = options.checkpoint
         self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         decay = [p for p in self.parameters if p.ndim >= 2]
@@ -168,7 +127,8 @@ class Trainer:
         if options.resume:
             self._load()
         self.world.share([*_all_tensors(task.model).values(), *_all_tensors(self.ema).values()])
-        if self.seen + options.batch * self.world.size > options.images:
+        self.joint, self.work = options.joint(self.world), 0
+        if self.seen + self.joint > options.images:
             raise ValueError(
                 f"Nothing is left to train: the schedule has {options.images:,} images, and these "
                 f"weights have seen {self.seen:,}."
@@ -187,7 +147,11 @@ class Trainer:
 
     def _fit(self) -> None:
         options, world = self.options, self.world
-        stream = Stream(self.seen, options.images, options.batch, world.rank, world.size)
+        for module in self.task.model.modules():
+            if isinstance(module, Block) and world.device.type == "cuda":  # a CPU gains nothing
+                module.compile()
+        share = options.batch * options.accumulate
+        stream = Stream(self.seen, options.images, share, world.rank, world.size)
         loader = DataLoader(
             self.task.data,
             options.batch,
@@ -206,51 +170,59 @@ class Trainer:
         )
         start = last_save = time.monotonic()
         sums: dict[str, Tensor] = {}
-        steps, work, closing = 0, 0, 0.0
-        for batch in loader:
-            terms = self.step(batch.to(world.device, non_blocking=True))
-            bar.update(options.batch * world.size)
+        steps, closing = 0, 0.0
+        batches = iter(loader)
+        for batch in batches:
+            rest = itertools.islice(batches, options.accumulate - 1)
+            terms = self.step(itertools.chain([batch], rest))
+            bar.update(self.joint)
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0) + value.detach()
-            steps, work = steps + 1, work + self.task.work
+                sums[name] = sums.get(name, 0) + value
+            steps += 1
             now = time.monotonic()
             # The last checkpoint is begun so that it ends in time; an early one tells how long.
-            over = self._agree(self.stop or now - start + closing > 60 * options.minutes)
+            over = self.world.any(self.stop or now - start + closing > 60 * options.minutes)
             patience = options.save_every
             if not closing:
                 patience = min(patience, options.minutes / 4)
-            if over or self._agree(now - last_save > 60 * patience):
-                self._checkpoint(now - last_save, means(sums, steps), steps, work)
-                last_save, sums, steps, work = time.monotonic(), {}, 0, 0
+            if over or self.world.any(now - last_save > 60 * patience):
+                self._checkpoint(now - last_save, means(sums, steps), steps)
+                last_save, sums, steps, self.work = time.monotonic(), {}, 0, 0
                 closing = last_save - now
             if over:
                 break
         else:
             if steps:  # else the last batch has been saved, and its row has the losses
-                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps, work)
+                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps)
         bar.close()
 
-    def step(self, batch: Tensor) -> dict[str, Tensor]:
-        """One update on this process's share (B, …) of the joint batch."""
-        options, world = self.options, self.world
+    def step(self, batches: Iterable[Tensor]) -> dict[str, Tensor]:
+        """One update on this process's share of the joint batch, `accumulate` times (B, …)."""
+        options, world, A = self.options, self.world, self.options.accumulate
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.seen, self.seen - self.began, options)
-        with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
-            loss, terms = self.task.loss(batch, self.seen, world)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        sums: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            batch = batch.to(world.device, non_blocking=True)
+            with torch.autocast(world.device.type, torch.bfloat16, enabled=self.half):
+                loss, terms = self.task.loss(batch, self.seen, world.part(number, A))
+            (loss / A).backward()
+            self.work += self.task.work
+            for name, value in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, 0) + value.detach() / A
         world.mean_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.task.after_step(self.seen, world)
-        self.seen += len(batch) * world.size
+        self.seen += self.joint
         self._average()
-        return {"loss": loss, **terms}  # numbers only when they are logged: asking makes a GPU wait
+        return sums  # numbers only when they are logged: asking makes a GPU wait
 
     @torch.no_grad()
     def _average(self) -> None:
         # The average starts short, so that it does not remember the initialisation.
-        steps = (self.seen - self.began) / (self.options.batch * self.world.size)
+        steps = (self.seen - self.began) / self.joint
         decay = min(self.options.ema, (1 + steps) / (10 + steps))
         average: list[Tensor] = list(self.ema.parameters())
         torch._foreach_lerp_(average, list[Tensor](self.task.model.parameters()), 1 - decay)
@@ -260,21 +232,13 @@ class Trainer:
     def _on_signal(self, *_: object) -> None:
         self.stop = True
 
-    def _agree(self, flag: bool) -> bool:
-        """True on all processes as soon as it is on one."""
-        if self.world.size == 1:
-            return flag
-        value = torch.tensor(float(flag), device=self.world.device)
-        dist.all_reduce(value)
-        return value.item() > 0
-
     # -- checkpoints and log -----------------------------------------------------------------
 
-    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int, work: int) -> None:
+    def _checkpoint(self, seconds: float, terms: dict[str, float], steps: int) -> None:
         self.hours += seconds / 3600
-        images = steps * self.options.batch * self.world.size
+        images = steps * self.joint
         seconds = max(seconds, 1e-9)
-        per_second = work / seconds  # of this process
+        per_second = self.work / seconds  # of this process
         if self.world.rank == 0:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
             self.options.out.mkdir(parents=True, exist_ok=True)
@@ -310,7 +274,7 @@ class Trainer:
             kept = []
         every: list[dict[str, Any]] = [*kept, row]
         names = list(dict.fromkeys([name for old in every for name in old]))
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(".log.csv.partial")
         with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()

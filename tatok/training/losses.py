@@ -20,6 +20,7 @@ from tatok.lite import Lite, maps_distance
 from tatok.quantizer import Quantized
 from tatok.tokenizer import Reconstruction, TaTok
 from tatok.tokens import Encoding
+from tatok.training.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class LossWeights:
     glob: float = 0.002  # lambda_2
     rate: float = 0.0  # beta, bits per pixel of the patch codes given G
     perceptual: float = 0.0  # distance of EfficientNet-Lite1's feature maps
+    backbone: str = ""  # timm's name of the network whose features are G(x); "": a thumbnail
     log_rec: bool = True  # L_rec as log mean square error: the mean PSNR over images itself
 
 
@@ -77,16 +79,15 @@ def descriptor(x: Tensor, side: int) -> Tensor:
     return F.adaptive_avg_pool2d(x, side).flatten(1)
 
 
-def global_alignment(model: TaTok, x: Tensor, globals_: Tensor) -> Tensor:
+def global_alignment(model: TaTok, target: Tensor, globals_: Tensor) -> Tensor:
     """L_glob: E[-ln q(G(x) | g)] >= h(G(x) | g), per dimension; q a diagonal Gaussian.
 
-    globals_: the decoder-side tokens (B, k, D). The log-variance has a floor (standard deviation
-    1/50), or the loss has no bottom.
+    target: G(x), (B, descriptor_dim); globals_: the decoder-side tokens (B, k, D). The log-variance
+    has a floor (standard deviation 1/50), or the loss has no bottom.
     """
     g = model.decoder.global_places(globals_)  # (B, k_max, D)
     g = F.layer_norm(g, g.shape[2:]).flatten(1)  # the head must not chase the tokens' growing scale
     mean, log_variance = model.describe(g).chunk(2, dim=1)
-    target = descriptor(x, model.config.thumbnail)
     floor = -2 * math.log(50)
     return gaussian_nll(target, mean, log_variance.clamp(min=floor)).mean() / target.shape[1]
 
@@ -132,14 +133,16 @@ def total_loss(
     places: Tensor,
     weights: LossWeights,
     perceptual: Lite | None = None,
+    backbone: Backbone | None = None,
 ) -> tuple[Tensor, Reconstruction, dict[str, Tensor]]:
     """The loss to minimise, the forward it came from, and each term unweighted for the log."""
     x = encoding.pixels
     made = model(encoding, keep)
+    G = descriptor(x, model.config.thumbnail) if backbone is None else backbone(x)
     terms = {
         "rec": reconstruction(x, made.image, weights.log_rec),
         "commit": commitment(made.globals) + commitment(made.patches, keep),  # z_aug = [g; z]
-        "glob": global_alignment(model, x, made.globals.tokens),
+        "glob": global_alignment(model, G, made.globals.tokens),
     }
     terms["gaussian"], terms["code"] = predictor_nll(model, made, places)
     loss = terms["rec"] + weights.glob * terms["glob"] + terms["gaussian"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import os
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from tatok.lite import Lite, load_lite
 from tatok.quality import psnr
 from tatok.speed import stack_work
 from tatok.tokenizer import TaTok
+from tatok.training.backbone import Backbone
+from tatok.training.budget import announce
 from tatok.training.calibrate import calibrate
 from tatok.training.data import (
     ImageFile,
@@ -49,6 +52,7 @@ class TokenizerTask:
     unquantized: int = 6_000
     seed: int = 0
     perceptual: Lite | None = None
+    backbone: Backbone | None = None
     joint: int = 1  # images of one step, of all processes
     hold: torch.device | None = None  # where all training pictures are held, decoded
 
@@ -67,7 +71,9 @@ class TokenizerTask:
         self.live = torch.zeros((), dtype=torch.bool)
         self.set_live(False)
         self.work = 0
-        self._last: tuple | None = None
+        # Of the step so far: latents that were kept, and their codes, of patches and of globals.
+        self._step: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._images = 0  # that these are of, in this process
 
     def set_live(self, live: bool) -> None:
         """Whether latents are quantized (False only in the first phase)."""
@@ -93,30 +99,59 @@ class TokenizerTask:
             kept = self.draws.kept == "all"
             keep = torch.full(encoding.patches.shape[:2], kept, device=batch.device)
         loss, made, terms = total_loss(
-            self.model, encoding, keep, places.to(batch.device), self.weights, self.perceptual
+            self.model,
+            encoding,
+            keep,
+            places.to(batch.device),
+            self.weights,
+            self.perceptual,
+            self.backbone,
         )
-        self._last = (made, keep)
-        M, (encoder, decoder) = keep.shape[1], (self.model.encoder, self.model.decoder)
-        a_picture = stack_work(encoder.blocks, k + M)
-        a_picture += stack_work(decoder.blocks, self.model.config.k_max + M)
-        self.work = 3 * len(batch) * a_picture  # without DTF's own decode
+        z, g = made.patches, made.globals
+        self._step.append(
+            (
+                z.latents.detach()[keep].float(),
+                z.codes[keep],
+                g.latents.detach().flatten(0, 1).float(),
+                g.codes.flatten(),
+            )
+        )
+        self._images += len(batch)
+        self._count(len(batch), k, keep.shape[1])
         return loss, terms
+
+    def _count(self, pictures: int, k: int, M: int) -> None:
+        a_picture = stack_work(self.model.encoder.blocks, k + M)
+        a_picture += stack_work(self.model.decoder.blocks, self.model.config.k_max + M)
+        self.work = 3 * pictures * a_picture  # without DTF's own decode
+
+    def weigh(self, pictures: int) -> Tensor:
+        """The loss of pictures of the largest side with all tokens; changes nothing."""
+        config, device = self.model.config, self.model.device
+        x = torch.zeros(pictures, 3, config.largest, config.largest, device=device)
+        encoding = self.model.encode(x, config.k_max)
+        keep = torch.ones(encoding.patches.shape[:2], dtype=torch.bool, device=device)
+        places = torch.arange(min(PREDICTED, keep.shape[1]), device=device)
+        self._count(pictures, config.k_max, keep.shape[1])
+        return total_loss(
+            self.model, encoding, keep, places, self.weights, self.perceptual, self.backbone
+        )[0]
 
     @torch.no_grad()
     def after_step(self, n: int, world: World) -> None:
         """Move the codebooks by the latents of the step that was just taken."""
-        if not self.live or self._last is None:
+        step, images = self._step, self._images * world.size
+        self._step, self._images = [], 0
+        if not self.live or not step:
             return
-        made, keep = self._last
+        z, patch_codes, g, global_codes = map(torch.cat, zip(*step, strict=True))
         generator = seeded(self.seed, 3, n)
-        kept = made.patches.latents[keep].float(), made.patches.codes[keep]
-        ours = made.globals.latents.flatten(0, 1).float(), made.globals.codes.flatten()
-        self.model.patch_codebook.update(*kept, generator)
-        self.model.global_codebook.update(*ours, generator)
-        if n // len(self.files) != (n - len(keep) * world.size) // len(self.files):  # a new epoch
+        self.model.patch_codebook.update(z, patch_codes, generator)
+        self.model.global_codebook.update(g, global_codes, generator)
+        if n // len(self.files) != (n - images) // len(self.files):  # a new epoch
             self.last_usage.copy_(self.usage)
             self.usage.zero_()
-        for row, codes in enumerate((kept[1], ours[1])):
+        for row, codes in enumerate((patch_codes, global_codes)):
             self.usage[row] += torch.bincount(codes, minlength=self.usage.shape[1]).cpu()
 
     @torch.no_grad()
@@ -207,7 +242,9 @@ class TokenizerTask:
             return
         on_device = x.to(model.encoder.queries.device)
         rows = [x, *(self.images(model, on_device, k, n).cpu() for n in (M, M // 4, 0))]
-        save_image(torch.cat(rows) / 2 + 0.5, folder / "pictures.png", nrow=12)
+        partial = folder / ".pictures.partial.png"
+        save_image(torch.cat(rows) / 2 + 0.5, partial, nrow=12)
+        os.replace(partial, folder / "pictures.png")
 
     def _quantize_like_ours(self, model: TaTok) -> None:
         """An averaged copy of the model quantizes, or not yet, as the model in training does."""
@@ -264,14 +301,21 @@ def run(
     files = list_images(data)
     held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
-    source = options.out if options.resume else init
+    world, source = World.join(), options.out if options.resume else init
+    backbone = Backbone(weights.backbone).to(world.device) if weights.backbone else None
+    if source is None:
+        config = replace(config, backbone_dim=backbone.width if backbone else None)
     model = TaTok.from_pretrained(source) if source else TaTok(config)
     if init and not options.resume and config.open_fields != model.config.open_fields:
         model = model.reshaped(**config.open_fields)
+    if model.config.backbone_dim != (backbone.width if backbone else None):
+        raise ValueError(
+            f"--w-backbone {weights.backbone or 'is missing'}: these weights describe pictures by "
+            f"{model.config.descriptor_dim} numbers of another kind."
+        )
     record = TaTok.training_record(source) if source else {}
     # Lite0 stays the judge.
-    perceptual = load_lite(1).to(World.join().device) if weights.perceptual else None
-    world = World.join()
+    perceptual = load_lite(1).to(world.device) if weights.perceptual else None
     task = TokenizerTask(
         model,
         files,
@@ -281,7 +325,8 @@ def run(
         unquantized,
         options.seed,
         perceptual,
-        joint=options.batch * world.size,
+        backbone,
+        joint=options.joint(world),
         hold=world.device if options.hold else None,
     )
     if source is None:
@@ -290,4 +335,5 @@ def run(
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
     if init and record.get("live") and not options.resume:
         task.start_codebooks(trainer.seen, keep_codes=True)
+    announce(trainer)
     trainer.fit()

@@ -13,7 +13,7 @@ from tatok.images import to_pil
 from tatok.sampling import sample
 from tatok.training import cache, data
 from tatok.training.cache import cache_tokens
-from tatok.training.generator import run
+from tatok.training.generator import run, run_cache
 from tatok.training.loop import RunOptions, World
 from tatok.training.losses import GeneratorLoss
 
@@ -54,6 +54,15 @@ def test_train_resume_and_log(world):
     assert straight.config.classes == ("a", "b")
     last = list(sample(straight, ["a", "b"], steps=3))[-1]
     assert torch.equal(last.tokens.patch_codes >= 0, last.keep)
+
+
+def test_the_cache_alone_is_what_training_finds(world):
+    at = {"data": [str(world / "images")], "side": 32, "views": 2}
+    run_cache(str(world / "weights"), world / "one", **at)
+    made = {path: path.stat().st_mtime_ns for path in (world / "one").glob("tokens-*")}
+    assert len(made) == 2  # of training, of what is held out
+    train(world, "one", 8, side=32, views=2)
+    assert made == {path: path.stat().st_mtime_ns for path in (world / "one").glob("tokens-*")}
 
 
 def test_names_and_foreign_weights(world):

@@ -12,13 +12,13 @@ import pytest
 import torch
 from conftest import TINY, pictures, random_model
 from PIL import Image
+from small_runs import picture_folder, trainer
 
 from tatok import TaTok
 from tatok.images import to_pil
 from tatok.training import data, loop
 from tatok.training.draws import draw_k, draw_keep
-from tatok.training.loop import RunOptions, Trainer, World, learning_rate
-from tatok.training.losses import LossWeights, total_loss
+from tatok.training.loop import RunOptions, World, learning_rate
 from tatok.training.tokenizer import TokenizerTask, start_from_pca
 
 pytestmark = pytest.mark.gradients
@@ -26,24 +26,7 @@ pytestmark = pytest.mark.gradients
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two classes of 10 pictures, and a file that is no picture."""
-    root = tmp_path_factory.mktemp("images")
-    for n, x in enumerate(pictures(20)):
-        (root / "ab"[n % 2]).mkdir(exist_ok=True)
-        to_pil(x).save(root / "ab"[n % 2] / f"{n}.png")
-    (root / "a" / "broken.png").write_bytes(b"nothing")
-    return root
-
-
-def trainer(folder, out, images, resume=False, **changes):
-    torch.manual_seed(0)
-    files = data.list_images([folder])
-    config = dataclasses.replace(TINY, codebook_size=16)
-    task = TokenizerTask(TaTok(config), files, files[:4], unquantized=16)
-    options = RunOptions(
-        out=out, images=images, batch=4, workers=0, resume=resume, cooldown=0.0, warmup=8, **changes
-    )
-    return Trainer(task, options)
+    return picture_folder(tmp_path_factory.mktemp("images"))
 
 
 def test_resume_is_bit_exact(folder, tmp_path):
@@ -185,9 +168,8 @@ def test_the_codes_in_use_are_those_of_a_whole_epoch(tmp_path):
     seen = {0: [], 1: [], 2: []}  # epoch -> use of both books at each step
     for n in range(0, 20, 4):  # two epochs and a half
         task.loss(x[n % 8 : n % 8 + 4], n, World())
-        made, keep = task._last
         K = task.model.config.codebook_size
-        used = [made.patches.codes[keep], made.globals.codes.flatten()]
+        used = task._step[0][1::2]
         seen[n // 8].append(torch.stack([torch.bincount(codes, minlength=K) for codes in used]))
         task.after_step(n, World())
         in_last = sum(seen[n // 8 - 1]) if n >= 8 else torch.zeros(2, K)
@@ -210,70 +192,6 @@ def test_pca_start_is_the_best_linear_codec():
     S = torch.linalg.svdvals(patches)
     linear = (S[4:] ** 2).sum() / patches.numel()
     assert (x - y).square().mean().item() == pytest.approx(linear.item(), rel=0.05)
-
-
-WORKER = """
-import sys, torch
-import torch.distributed as dist
-sys.path.insert(0, {tests!r})
-from conftest import pictures, random_model
-from tatok.training.losses import LossWeights, total_loss
-from tatok.training.loop import World
-from tatok.training.draws import draw_keep
-from tatok.streams import seeded
-world = World.join()
-model = random_model().train()
-share = slice(4 * world.rank, 4 * world.rank + 4)
-x = pictures(8)[share]
-encoding = model.encode(x, 4)
-keep = draw_keep(model, encoding, world.size, share, seeded(5))
-loss, made, _ = total_loss(model, encoding, keep, torch.arange(16), LossWeights(rate=0.1))
-loss.backward()
-world.mean_gradients(list(model.parameters()))
-model.patch_codebook.update(made.patches.latents[keep], made.patches.codes[keep], seeded(1))
-if world.rank == 0:
-    grads = {{n: p.grad for n, p in model.named_parameters()}}
-    book = model.patch_codebook
-    torch.save(grads | {{"codes": book.codes, "error": book.error}}, {out!r})
-dist.destroy_process_group()
-"""
-
-
-def test_two_processes_give_the_gradients_of_one(tmp_path):
-    out, tests = tmp_path / "grads.pt", os.path.abspath(os.path.join(__file__, "..", "..", ".."))
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER.format(out=str(out), tests=tests))
-    environment = os.environ | {"PYTHONPATH": os.path.dirname(tests), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            "2",
-            str(script),
-        ],
-        check=True,
-        env=environment,
-        timeout=300,
-    )
-    got = torch.load(out, weights_only=True)
-    model = random_model().train()
-    encoding = model.encode(pictures(8), 4)
-    keep = draw_keep(model, encoding, 1, slice(0, 8), data.seeded(5))
-    loss, made, _ = total_loss(model, encoding, keep, torch.arange(16), LossWeights(rate=0.1))
-    loss.backward()
-    with torch.no_grad():
-        model.patch_codebook.update(
-            made.patches.latents[keep], made.patches.codes[keep], data.seeded(1)
-        )
-    for name, parameter in model.named_parameters():
-        scale = parameter.grad.abs().max().item()
-        torch.testing.assert_close(got[name], parameter.grad, rtol=0, atol=1e-4 * scale, msg=name)
-    torch.testing.assert_close(got["error"], model.patch_codebook.error)
-    alive = model.patch_codebook.mass >= 0.03 * model.patch_codebook.mass.mean()
-    torch.testing.assert_close(got["codes"][alive], model.patch_codebook.codes[alive])
 
 
 def run_cli(*arguments, **how):

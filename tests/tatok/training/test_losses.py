@@ -61,7 +61,7 @@ def test_global_alignment_is_a_gaussian_code_length():
     mean, log_variance = model.describe(alike.flatten(1)).chunk(2, 1)
     deviation = (0.5 * log_variance).exp().clamp(min=1 / 50)
     density = torch.distributions.Normal(mean, deviation).log_prob(losses.descriptor(x, 4))
-    assert losses.global_alignment(model, x, g).item() == pytest.approx(
+    assert losses.global_alignment(model, losses.descriptor(x, 4), g).item() == pytest.approx(
         -density.mean().item(), rel=1e-3
     )
 
@@ -72,7 +72,9 @@ def test_global_alignment_has_a_bottom():
     model.describe.bias.copy_(torch.cat([torch.zeros(48), torch.full((48,), -100.0)]))
     bottom = 0.5 * math.log(2 * math.pi) - math.log(50)
     g = model.quantize_globals(model.encode(x, 4)).tokens
-    assert losses.global_alignment(model, x, g).item() == pytest.approx(bottom, rel=1e-5)
+    assert losses.global_alignment(model, losses.descriptor(x, 4), g).item() == pytest.approx(
+        bottom, rel=1e-5
+    )
 
 
 def test_predictor_losses_are_what_the_estimators_report():
