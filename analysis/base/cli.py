@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from analysis.base import results
 from analysis.base.evaluate import VALIDATION, find, read_list
@@ -21,6 +21,7 @@ from analysis.base.provenance import (
 )
 from tatok.config import check_epsilon
 from tatok.images import load_image
+from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
 from tatok.training.data import ImageFile, list_images, spread
 
@@ -95,9 +96,9 @@ def _rate(text: str) -> float:
 def model_of(
     args: argparse.Namespace, weights: str, argv: Sequence[str], n: int, extractor: str = "none"
 ) -> tuple[TaTok, Provenance]:
-    """The model, and where a result on n listed pictures comes from."""
+    """The model on the best device, and where a result on n listed pictures comes from."""
     results.check_writable(args.out)
-    model, record = TaTok.from_pretrained(weights), TaTok.training_record(weights)
+    model, record = TaTok.from_pretrained(weights).to(best_device()), TaTok.training_record(weights)
     data = describe_list(args.list, n)
     return model, provenance(model, record, data, args.seed, extractor, argv)
 
@@ -109,6 +110,11 @@ def loaded(
     paths = find(read_list(args.list, args.n), args.data)
     model, origin = model_of(args, weights, argv, len(paths), extractor)
     return model, images(paths, model.config.image_size), origin
+
+
+def on_best_device(extractor: nn.Module) -> nn.Module:
+    """The feature extractor where it is fastest: a CPU takes a third less with channels last."""
+    return extractor.to(device=best_device(), memory_format=torch.channels_last)
 
 
 def images(paths: Sequence[Path], size: int) -> Tensor:

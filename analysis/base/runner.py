@@ -179,11 +179,10 @@ class Runner:
         """
         if self.extractor is None and any(setting.features for setting in settings):
             raise ValueError("A setting with features needs an extractor.")
-        device = next(self.model.parameters()).device
         draws = {setting: self._generator(setting, first) for setting in settings}
         parts: dict[Setting, list[Result]] = {setting: [] for setting in settings}
         for x in images.split(self.batch):
-            encoded = _Encoded(self, x.to(device))
+            encoded = _Encoded(self, x.to(self.model.device))
             for setting in settings:
                 parts[setting].append(encoded.measure(setting, draws[setting]))
                 progress(len(x))
@@ -191,9 +190,8 @@ class Runner:
 
     def features(self, images: Tensor) -> np.ndarray:
         """Features of images (n, 3, S, S): (n, d), float64."""
-        device = next(self.model.parameters()).device
         return np.concatenate(
-            [_features(self.extractor, x.to(device)) for x in images.split(self.batch)]
+            [_features(self.extractor, x.to(self.model.device)) for x in images.split(self.batch)]
         )
 
     def bits_of_counts(self, setting: Setting) -> Tensor:
@@ -217,7 +215,7 @@ def bits_of_counts(model: TaTok, setting: Setting) -> Tensor:
     """
     M, S = model.config.num_patches, model.config.image_size
     with torch.no_grad():
-        encoding = model.encode(next(model.parameters()).new_zeros(1, 3, S, S), setting.k)
+        encoding = model.encode(torch.zeros(1, 3, S, S, device=model.device), setting.k)
         none = model.select(encoding, estimator=setting.estimator, policy=setting.policy, count=0)
         tokens = model.quantize(encoding, none)
     kept = torch.ones(M + 1, M, dtype=torch.bool).tril(-1)  # row N keeps N patches

@@ -6,8 +6,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from analysis.base import cli
 from analysis.base.evaluate import find, read_list
 from analysis.base.extractors import Lite0
@@ -15,7 +13,6 @@ from analysis.base.metrics import rfd_label
 from analysis.bias import counterfactuals, cure, decomposition, placement, probe
 from analysis.paper.plans import papers_count
 from tatok.entropy import ESTIMATORS
-from tatok.pretrained import best_device
 from tatok.training.data import load_batch
 
 
@@ -23,7 +20,7 @@ def run_bias(args: argparse.Namespace, argv: list[str]) -> None:
     """Fig. 8's pictures, noises, colours and photographs."""
     model, images, origin = cli.loaded(args, args.weights, argv)
     how = {"epsilon": args.epsilon, "seed": args.seed}
-    found = placement.measure(model.to(best_device()), images, args.pictures, **how)
+    found = placement.measure(model, images, args.pictures, **how)
     N = papers_count(model.config.num_patches)
     at_share = placement.measure(model, images, args.pictures, **how, count=N)
     tables = f"{placement.markdown(found)}\n\nN = {N}:\n\n{placement.markdown(at_share)}"
@@ -33,9 +30,7 @@ def run_bias(args: argparse.Namespace, argv: list[str]) -> None:
 def run_counterfactuals(args: argparse.Namespace, argv: list[str]) -> None:
     """What moves with the content, and what stays at its place."""
     model, images, origin = cli.loaded(args, args.weights, argv)
-    rows = counterfactuals.measure(
-        model.to(best_device()), images, epsilon=args.epsilon, seed=args.seed
-    )
+    rows = counterfactuals.measure(model, images, epsilon=args.epsilon, seed=args.seed)
     result = counterfactuals.Counterfactuals(args.epsilon, rows, origin)
     cli.finish(args, result, counterfactuals.markdown(rows), origin)
 
@@ -45,9 +40,7 @@ def run_decompose(args: argparse.Namespace, argv: list[str]) -> None:
     models = []
     for weights in args.weights:
         model, images, origin = cli.loaded(args, weights, argv)
-        bars = decomposition.measure(
-            model.to(best_device()), images, epsilon=args.epsilon, seed=args.seed
-        )
+        bars = decomposition.measure(model, images, epsilon=args.epsilon, seed=args.seed)
         print(f"{_name(weights)}, {model.config.layout}\n{decomposition.markdown(bars)}")
         print(f"\n{origin.line()}\n")
         models.append(decomposition.ModelBars(_name(weights), model.config.layout, bars, origin))
@@ -80,7 +73,7 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
 
 def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
     """Selections without the place's share, and with the edges first, at equal N."""
-    extractor = Lite0().to(memory_format=torch.channels_last)
+    extractor = cli.on_best_device(Lite0())
     model, images, origin = cli.loaded(args, args.weights, argv, extractor.name)
     files, origin = cli.fitted(args, origin)
     photographs = load_batch(files, images.shape[2])

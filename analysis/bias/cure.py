@@ -150,18 +150,20 @@ def measure(
     parts: list[list[Measured]] = [[] for _ in cases]
     originals = []
     with tqdm(total=len(images) * len(cases), unit="image", dynamic_ncols=True) as bar:
-        for part, x in enumerate(images.split(batch)):
+        for part, x in enumerate(images.to(model.device).split(batch)):
             originals.append(collect_features([x], extractor))
             encoding = model.encode(x, k)
             evidence = {name: model.measure(encoding, name) for name in estimators}
             for case, (estimator, N, way, correction) in enumerate(cases):
-                H = evidence[estimator].entropy
+                H = evidence[estimator].entropy.cpu()
                 H = untied(H if correction is None else correction(H), seeded(seed, 14, part))
+                H = H.to(x.device)
                 ranked = replace(evidence[estimator], entropy=H, rank=H)
                 selection = model.filter(encoding, ranked, 0.0, way.policy, N)
                 y = model.decode(model.quantize(encoding, selection))
                 outer = selection.keep[:, columns].sum(dim=1) / N
-                parts[case].append((psnr(x, y), collect_features([y], extractor), outer))
+                features = collect_features([y], extractor)
+                parts[case].append((psnr(x, y).cpu(), features, outer.cpu()))
                 bar.update(len(x))
     return _rows(cases, parts, np.concatenate(originals), seed)
 

@@ -42,7 +42,7 @@ def entropies(
     """H(p_i | G) by each estimator, (n, M) float64 on the CPU, from one encoding of the images."""
     parts: dict[str, list[Tensor]] = {name: [] for name in estimators}
     for x in images.split(batch):
-        encoding = model.encode(x.to(model.residual_scale.device), k)
+        encoding = model.encode(x.to(model.device), k)
         for name in estimators:
             parts[name].append(model.measure(encoding, name).entropy.cpu())
         if bar is not None:
@@ -92,7 +92,7 @@ def roll_table(grid: int) -> Tensor:
 
 def mean_estimate(values: Tensor, seed: int = 0) -> Estimate:
     """Mean over images, values (n,), with its bootstrap interval; none for a single image."""
-    return replace(mean_band(values, seed), replicates=())
+    return replace(mean_band(values.cpu(), seed), replicates=())
 
 
 def few_estimate(values: Tensor) -> Estimate:

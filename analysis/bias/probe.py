@@ -166,7 +166,7 @@ def fit_codes(codes: Tensor, labels: Tensor, size: int, classes: int, seed: int 
     counts = torch.bincount(codes * classes + labels, minlength=size * classes).view(size, classes)
     share = (counts.double() + 1 / classes) / (counts.sum(dim=1, keepdim=True) + 1)
     unsure = 1e-9 * torch.rand(share.shape, generator=seeded(seed, 10), dtype=share.dtype)
-    logits = share.log() + unsure
+    logits = share.log() + unsure.to(share.device)
     return lambda c: logits[c]
 
 
@@ -174,8 +174,8 @@ def fit_vectors(points: Tensor, labels: Tensor, classes: int) -> Predict:
     """Multinomial logistic regression on points (n, d), labels (n,), by L-BFGS on all of them."""
     mean, deviation = points.mean(dim=0), points.std(dim=0).clamp(min=1e-6)
     standard = (points - mean) / deviation
-    weight = torch.zeros(points.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
+    weight = points.new_zeros(points.shape[1], classes).requires_grad_()
+    bias = points.new_zeros(classes).requires_grad_()
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -223,10 +223,11 @@ def measure(
     One entry for each model, and the last for raw patches. Raises BadData for models that cut
     pictures into other patches than the first, or have codebooks of another size.
     """
-    config = models[0].config
+    config, device = models[0].config, models[0].device
     check_patches(config)
     if len({_shape(model.config) for model in models}) > 1:
         raise BadData("Only models with the same patches and codebook sizes can be compared.")
+    train, test = train.to(device), test.to(device)
     patches = patchify(train, config).flatten(0, 1)
     raw = RawCodes.fit(patches, config.codebook_size, config.patch_code_dim, seeded(seed, 11))
     sources: list[Describe] = [partial(network_features, model) for model in models]
@@ -264,16 +265,17 @@ def _probe(
 ) -> tuple[Probed, Tensor]:
     """One probe on the features of training and test images; and its `Measured.right`."""
     g, K = config.grid, config.codebook_size
-    place = torch.arange(g * g)
-    of_place = place // g if target == "row" else place % g  # (M,)
     train, test = parts
+    place = torch.arange(g * g, device=train.device)
+    of_place = place // g if target == "row" else place % g  # (M,)
     labels = of_place.repeat(len(train))
     if name == "code":
         predict = fit_codes(train.flatten(), labels, K, g, seed)
     else:
         predict = fit_vectors(train.flatten(0, 1), labels, g)
     guess, truth = predict(test).argmax(dim=2), of_place.expand(len(test), -1)
-    every, edge = torch.ones(g, dtype=torch.bool), torch.zeros(g, dtype=torch.bool)
+    every = torch.ones(g, dtype=torch.bool, device=train.device)
+    edge = torch.zeros_like(every)
     edge[[0, -1]] = True
     right = (guess == truth).double()  # (n, M)
     by_class = torch.stack([right[:, of_place == c].mean() for c in range(g)])

@@ -7,8 +7,6 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData
 from analysis.base.extractors import IMAGENETTE, Lite0
@@ -40,7 +38,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     record = MaskGIT.training_record(args.weights)
     folders = quality.class_folders(generator, record)
     pictures = quality.find_pictures(args.data, folders, args.n, args.train_limit)
-    extractor = Lite0().to(device=best_device(), memory_format=torch.channels_last)
+    extractor = cli.on_best_device(Lite0())
     features = quality.training_features(
         pictures.training, generator.side(tokenizer), extractor, args.cache
     )
@@ -66,7 +64,7 @@ def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     record = MaskGIT.training_record(args.weights)
     folders = quality.class_folders(generator, record)
     files = quality.held_out(args.data, folders, args.n)
-    extractor = Lite0().to(device=best_device(), memory_format=torch.channels_last)
+    extractor = cli.on_best_device(Lite0())
     data = Data("*/val", quality.sha256_of(files), len(files))
     origin = provenance(generator, record, data, args.seed, extractor.name, argv)
     made = coherence.measure(tokenizer, generator, extractor, files, options, origin)

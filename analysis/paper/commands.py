@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from analysis.base import cli, results
@@ -52,8 +51,7 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Measure figures of the paper on these weights; a file for each."""
     given = inputs(args)
     extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
-    extractor = extractor.to(device=best_device(), memory_format=torch.channels_last)
-    runner = Runner(given.model, extractor, args.seed)
+    runner = Runner(given.model, cli.on_best_device(extractor), args.seed)
     work = Work(args.work, Origin.now(runner, given.content, len(given.pictures)))
     for name in dict.fromkeys(args.experiments):
         plan = PLANS[name](given.model)

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData, find, read_list
 from analysis.base.extractors import Lite0
@@ -62,7 +60,7 @@ def run_redundancy(args: argparse.Namespace, argv: list[str]) -> None:
 def run_codecs(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Compare TaTok with JPEG, WebP and AVIF."""
     given = inputs(args)
-    lite0 = Lite0().to(device=best_device(), memory_format=torch.channels_last)
+    lite0 = cli.on_best_device(Lite0())
     origin = given.origin(args.seed, lite0.name, argv)
     made = codecs.measure(given.model, given.pictures, lite0, origin)
     cli.save(args, made)

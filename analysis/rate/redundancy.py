@@ -161,7 +161,7 @@ class CodeModel(nn.Module):
 
 def _near(vectors: Tensor) -> nn.Embedding:
     """Embeddings that begin alike where the codes' vectors (K, d) are near."""
-    standard = (vectors - vectors.mean(dim=0)) / vectors.std()
+    standard = ((vectors - vectors.mean(dim=0)) / vectors.std()).cpu()
     return nn.Embedding.from_pretrained(
         0.02 * standard @ torch.randn(vectors.shape[1], DIM), freeze=False
     )
@@ -171,10 +171,10 @@ def visibility(real: Tensor, k: int, case: Case) -> Tensor:
     """Which token (row) sees which (column), (B, T, T) bool, for `real` (B, L), no padding."""
     B, L = real.shape
     g, c = k * case.globals, L * case.joint
-    sees = torch.eye(g + c + L, dtype=torch.bool).repeat(B, 1, 1)
+    sees = torch.eye(g + c + L, dtype=torch.bool, device=real.device).repeat(B, 1, 1)
     sees[:, :, :g] = True
     if case.joint:
-        earlier = torch.ones(L, L, dtype=torch.bool).tril(-1) & real[:, None]  # (B, L, L)
+        earlier = torch.ones_like(sees[0, :L, :L]).tril(-1) & real[:, None]  # (B, L, L)
         sees[:, g : g + c, g : g + c] |= earlier
         sees[:, g + c :, g : g + c] = earlier
     return sees
@@ -205,9 +205,10 @@ def train(
     tokenizer: TaTok, tokens: CachedTokens, epsilon: float, sequences: int, seed: int = 0
 ) -> CodeModel:
     """Fit the transformer to all cases in turn; the rate rises over 5 % and falls as a cosine."""
+    tokens = tokens.to(tokenizer.device)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = CodeModel(tokenizer, tokens.global_codes.shape[1])
+        model = CodeModel(tokenizer, tokens.global_codes.shape[1]).to(tokenizer.device)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, (0.9, 0.98), weight_decay=0.05)
     generator = seeded(seed, 12)
     steps = max(1, sequences // BATCH)
@@ -235,11 +236,11 @@ def train(
 @torch.no_grad()
 def lengths(model: CodeModel, tokens: CachedTokens, epsilon: float, case: Case) -> Tensor:
     """Bits of all codes of each image, (n,) float64."""
-    parts = []
+    parts, tokens = [], tokens.to(model.place.device)
     for index in torch.arange(len(tokens)).split(BATCH):
         rows = select(tokens, index)
         parts.append(model(rows, kept_places(rows, epsilon, case), case).double().sum(dim=1))
-    return torch.cat(parts)
+    return torch.cat(parts).cpu()
 
 
 def measure(

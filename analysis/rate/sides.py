@@ -110,7 +110,7 @@ def measure(
             for start in range(0, len(paths), batch):
                 some = paths[start : start + batch]
                 x = torch.cat([load_image(path, size=side) for path in some])
-                for key, rows in _rows(model, x.to(model.encoder.queries.device), epsilons).items():
+                for key, rows in _rows(model, x.to(model.device), epsilons).items():
                     found.setdefault(key, []).append(rows)
                 bar.update(len(some))
             M = model.config.grid_of(side) ** 2

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from analysis.base.results import Estimate
 from analysis.bias.decomposition import FACTORS
 from analysis.bias.placement import Share
-from analysis.view.bias.results import edges_said
+from analysis.view.bias.results import edges_verdict
 from analysis.view.shared.files import source
 
 CLAIM, SEEN, WHICH, PLAIN = (
@@ -284,7 +284,7 @@ const seen = (step, live) => STEPS[step - 1].seen({{ change: {{ kind: "positions
   settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }});
 const plain = (step, live) => GUESSES[step - 1].plain({{ change: {{ kind: "positions" }}, sets: {{}}, ...live,
   settings: {{ estimator: "code", epsilon: 0.5, rule: "subtract", ...live.settings }} }});
-return {{ seen, plain, edgesSaid, setVerdict }}; }})();
+return {{ seen, plain, edgesVerdict, setVerdict }}; }})();
 """  # noqa: E501
 
 
@@ -392,9 +392,9 @@ def test_one_picture_is_no_test(says, scripts):
 @pytest.mark.parametrize(("value", "count"), [(0.3, 5.2), (0.61, 13.4), (0.5, 15.5), (0.9, 8.0)])
 def test_the_browser_says_of_the_edges_what_the_result_files_show(scripts, p, value, count):
     share = {"value": value, "chance": 0.125, "p": p}
-    told = scripts.evaluate("([share, count]) => lab.edgesSaid(share, count)", [share, count])
+    told = scripts.evaluate("([share, count]) => lab.edgesVerdict(share, count)", [share, count])
     share = Share("columns", Estimate(value), 0.125, p)
-    assert told == edges_said(share, count, GRID**2)
+    assert told == edges_verdict(share, count, GRID**2)
 
 
 def test_the_fourth_step_tells_gone_from_stays(says):

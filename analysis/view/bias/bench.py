@@ -67,12 +67,12 @@ class Bench:
 
     def cured(self, square: Square, k: int, rule: str) -> Maps:
         """H without the place's share; without estimators whose bias the rule cannot use."""
-        found = {}
+        corrected = {}
         for name, H in self.look(square, k).items():
             bias = self._bias(k)[name]
             if rule == "subtract" or (bias > 0).all():
-                found[name] = Correction(bias, rule)(H)
-        return found
+                corrected[name] = Correction(bias, rule)(H)
+        return corrected
 
     def set_part(self, name: str, k: int, part: int) -> None:
         """Measure one part of a set of pictures."""

@@ -13,7 +13,7 @@ function pairTemplate(place) {
 const sideOf = (map, epsilon) => ({ H: map.entropy, ...Place.select(map, epsilon) });
 
 // before, after: { words, map } of the chosen estimator.
-function drawPair(place, before, after, source, epsilon, said) {
+function drawPair(place, before, after, source, epsilon, sentence) {
   const canvas = (name) => place.querySelector(`[data-pair="${name}"]`);
   const below = (name, value) => { place.querySelector(`[data-below="${name}"]`).textContent = value; };
   const sides = [before, after].map(({ words, map }, i) => {
@@ -32,7 +32,7 @@ function drawPair(place, before, after, source, epsilon, said) {
     + row("by chance", 1, (a) => shareText(a.chance))
     + row("beyond chance (1: all, 0: chance)", 2, (a) => signedText(a.beyond))
     + row("correlation of H", 2, (a) => signedText(a.correlation));
-  below("said", said(still, content, sides));
+  below("said", sentence(still, content, sides));
 }
 
 function changeSaid(still, content, [before, after]) {

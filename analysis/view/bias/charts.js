@@ -46,9 +46,9 @@ const Charts = {
     const names = { entropy: "Variance of H", kept: "Variance of the kept mask (0 or 1)" };
     const rows = bars.map((bar, i) => {
       const head = i === 0 || bars[i - 1].response !== bar.response ? `<h3>${names[bar.response]}</h3>` : "";
-      const told = bar.shares === null ? "nothing varies" : props.factors.map((factor, j) => `${factor} ${Format.percent(bar.shares[j])} (${Format.number(bar.variances[j])})`).join(", ");
+      const words = bar.shares === null ? "nothing varies" : props.factors.map((factor, j) => `${factor} ${Format.percent(bar.shares[j])} (${Format.number(bar.variances[j])})`).join(", ");
       const parts = bar.shares === null ? "" : props.factors.map((factor, j) => `<span class="${factor}" style="width:${100 * bar.shares[j]}%" title="${factor} ${Format.percent(bar.shares[j])}, variance ${Format.number(bar.variances[j])}">${bar.shares[j] > 0.07 ? Format.percent(bar.shares[j], 0) : ""}</span>`).join("");
-      return `${head}<span>${bar.estimator}</span><span class="whole" role="img" aria-label="${bar.estimator}: ${told}">${parts}</span><span class="variance" title="total variance">${bar.shares === null ? "nothing varies" : Format.number(bar.total)}</span>`;
+      return `${head}<span>${bar.estimator}</span><span class="whole" role="img" aria-label="${bar.estimator}: ${words}">${parts}</span><span class="variance" title="total variance">${bar.shares === null ? "nothing varies" : Format.number(bar.total)}</span>`;
     });
     const legend = props.factors.map((factor) => `<span><i class="${factor}"></i>${factor}</span>`).join("");
     return `<p class="legend">${legend}<span class="note">right: total variance; a factor without effect has the share ${Format.percent(noise)}</span></p><div class="stack">${rows.join("")}</div>${Charts.variances(bars)}`;

@@ -12,7 +12,7 @@ function makeLesson({ begin, live, link }) {
   let at = null; // index of the step, STEPS.length: what was found, null: closed
   let height = 0; // of the panel
   const guesses = STEPS.map(() => null); // index of a choice, or UNSURE
-  const found = STEPS.map(() => null); // the last plain words of each step
+  const plainWords = STEPS.map(() => null); // the last plain words of each step
 
   const ended = () => at === STEPS.length;
   const asking = () => at !== null && !ended() && guesses[at] === null;
@@ -71,7 +71,7 @@ function makeLesson({ begin, live, link }) {
     tell("lesson-claim", "Six questions to this model, and what the paper says to each.");
     find(".lesson .learned").replaceChildren(...STEPS.map(({ title }, i) => {
       const item = document.createElement("li");
-      item.append(Object.assign(document.createElement("b"), { textContent: title }), `: ${found[i] ?? "not done yet."} `);
+      item.append(Object.assign(document.createElement("b"), { textContent: title }), `: ${plainWords[i] ?? "not done yet."} `);
       item.append(Object.assign(document.createElement("span"), { className: "paper", textContent: GUESSES[i].paper }));
       return item;
     }));
@@ -119,7 +119,7 @@ function makeLesson({ begin, live, link }) {
       const status = find('[data-text="status"]').textContent; // why nothing could be measured
       const seen = STEPS[at].seen(live());
       const plain = GUESSES[at].plain(live());
-      if (plain) found[at] = plain.words;
+      if (plain) plainWords[at] = plain.words;
       tell("lesson-seen", seen ?? (status || MEASURING));
       tell("lesson-plain", plain === null && seen !== null ? seen : plain === null && status ? status : judged(plain, at));
     },

@@ -52,51 +52,56 @@ def of_bias(result: placement.Bias) -> Shown:
 
 
 def _placed(placements: Sequence[placement.Placement]) -> str:
-    sets = [one for one in placements if one.shares and one.n + one.left_out > 1]
+    sets = [placed for placed in placements if placed.shares and placed.n + placed.left_out > 1]
     parts = [_verdict(sets)]
     for i, name in enumerate(("columns", "rows")):
-        rows = [Dot(_counted(one), one.shares[i].share, one.shares[i].chance) for one in sets]
+        rows = [
+            Dot(_counted(placed), placed.shares[i].share, placed.shares[i].chance)
+            for placed in sets
+        ]
         title = f"Share of the kept in the outer {name}, n of m pictures; the tick is chance"
         parts.append(dots(title, rows))
-    maps = "".join(heat(one.entropy, f"{one.pictures}, {one.estimator}") for one in sets)
+    maps = "".join(
+        heat(placed.entropy, f"{placed.pictures}, {placed.estimator}") for placed in sets
+    )
     parts.append(f'<h3>Mean <i>H</i> by place, dark is low</h3><div class="heats">{maps}</div>')
     return "".join(parts)
 
 
-def _counted(one: placement.Placement | decomposition.Bar) -> str:
+def _counted(placed: placement.Placement | decomposition.Bar) -> str:
     """Its name, and how many of the pictures count: those in which H tells anything apart."""
-    return f"{one.pictures}, {one.estimator}, {one.n} of {one.n + one.left_out}"
+    return f"{placed.pictures}, {placed.estimator}, {placed.n} of {placed.n + placed.left_out}"
 
 
 def _verdict(sets: Sequence[placement.Placement]) -> str:
     """Whether the edges are preferred, from the test of every set."""
     sentences = []
-    for one in sets:
-        most, M = int(np.argmax(one.kept)), len(one.kept)
+    for placed in sets:
+        most, M = int(np.argmax(placed.kept)), len(placed.kept)
         row, column = divmod(most, isqrt(M))
-        said = edges_said(one.shares[0], one.count, M)
+        sentence = edges_verdict(placed.shares[0], placed.count, M)
         sentences.append(
-            f"<li>{escape(_counted(one))} pictures: {said}; kept most at row {row + 1}, column "
-            f"{column + 1}.</li>"
+            f"<li>{escape(_counted(placed))} pictures: {sentence}; kept most at row {row + 1}, "
+            f"column {column + 1}.</li>"
         )
     return f"<ul>{''.join(sentences)}</ul>"
 
 
-def edges_said(columns: placement.Share, count: float, num_patches: int) -> str:
+def edges_verdict(columns: placement.Share, count: float, num_patches: int) -> str:
     """What the test says of the outer columns, and what they can hold; runs.js says it, too.
 
     count: mean N, of M patches.
     """
     if columns.p is None:
-        told, test = "one picture: no test", ""
+        verdict, test = "one picture: no test", ""
     else:
-        told = "no difference shown"
+        verdict = "no difference shown"
         if columns.p < SIGNIFICANT:
             more = columns.share.value > columns.chance
-            told = f"surely {'more' if more else 'fewer'} than chance at the edges"
+            verdict = f"surely {'more' if more else 'fewer'} than chance at the edges"
         test = "; p < 0.001" if columns.p < 0.001 else f"; p = {columns.p:.3f}"
     value, chance = (f"{100 * share:.1f} %" for share in (columns.share.value, columns.chance))
-    return f"{told}, {value} (chance {chance}{_reach(count, num_patches)}{test})"
+    return f"{verdict}, {value} (chance {chance}{_reach(count, num_patches)}{test})"
 
 
 def _reach(count: float, num_patches: int) -> str:
@@ -153,7 +158,7 @@ def _of_models(
 def _legend() -> str:
     keys = (f'<span><i class="{name}"></i>{name}</span>' for name in decomposition.FACTORS)
     return (
-        f'<p class="legend">{"".join(keys)}</p><p class="note">Mean shares over the pictures, n of '
+        f'<p class="legend">{"".join(keys)}</p><p class="note">Mean split over the pictures, n of '
         "m: those in which something varies; right: the place’s share with its 95 % interval, and "
         "the total variance. The interval is Student’s t over the pictures: of a dozen, a "
         "bootstrap’s is a seventh too narrow. Compare the rows with a seam and those without "
@@ -165,7 +170,7 @@ def _bar(bar: decomposition.Bar) -> str:
     label = f"<span>{escape(_counted(bar))}</span>"
     if bar.total is None:
         return f'{label}<span class="whole"></span><span class="variance">nothing varies</span>'
-    told = ", ".join(
+    split = ", ".join(
         f"{part.factor} {shown(part.share, 3)}, variance {part.variance.value:.3g}"
         for part in bar.parts
     )
@@ -175,7 +180,7 @@ def _bar(bar: decomposition.Bar) -> str:
     )
     right = f"{shown(bar.parts[0].share, 3)}; {bar.total.value:.3g}"
     return (
-        f'{label}<span class="whole" role="img" title="{told}" aria-label="{told}">{spans}</span>'
+        f'{label}<span class="whole" role="img" title="{split}" aria-label="{split}">{spans}</span>'
         f'<span class="variance">{right}</span>'
     )
 
@@ -198,10 +203,10 @@ def of_probe(result: probe.Probes) -> Shown:
             _accuracies(result, target, ("accuracy",)),
         )
         pairs = [
-            Dot(f"{feature}, {one.name}", one.estimate, 0.0)
+            Dot(f"{feature}, {difference.name}", difference.estimate, 0.0)
             for feature in probe.FEATURES
-            for one in result.differences
-            if (one.target, one.feature) == (target, feature)
+            for difference in result.differences
+            if (difference.target, difference.feature) == (target, feature)
         ]
         title = f"Differences of these accuracies, paired by test image; the tick is 0 ({target})"
         edges = dots(
@@ -218,13 +223,13 @@ def _accuracies(result: probe.Probes, target: str, fields: Sequence[str]) -> lis
     return [
         Dot(
             f"{feature}, {name}{'' if field == 'accuracy' else f': {field}'}",
-            getattr(one, field).value,
-            getattr(one, field).chance,
+            getattr(probed, field).value,
+            getattr(probed, field).chance,
         )
         for feature in probe.FEATURES
         for name, probes in probe.by_source(result)
-        for one in probes
-        if (one.condition, one.target, one.feature) == ("rolled", target, feature)
+        for probed in probes
+        if (probed.condition, probed.target, probed.feature) == ("rolled", target, feature)
         for field in fields
     ]
 
@@ -324,13 +329,13 @@ def build(folder: Path, fingerprint: str) -> None:
 
 def add(part: Part, folder: Path, fingerprint: str) -> None:
     """Add one result to the current Blocks, or the sentence that says why there is none."""
-    found = read(part, folder)
-    if isinstance(found, str):
-        sentence = f"{escape(found)} <code>{escape(COMMANDS[part.name])}</code>"
+    result = read(part, folder)
+    if isinstance(result, str):
+        sentence = f"{escape(result)} <code>{escape(COMMANDS[part.name])}</code>"
         _html(f'<div class="lab"><p><b>{part.title}</b> {sentence}</p></div>')
         return
-    origins = "".join(f'<p class="note">{line}</p>' for line in notes(found, fingerprint))
-    content = f'<div class="lab results">{found.figure}{origins}</div>', found.table
+    origins = "".join(f'<p class="note">{line}</p>' for line in notes(result, fingerprint))
+    content = f'<div class="lab results">{result.figure}{origins}</div>', result.table
     with gr.Accordion(part.title, open=False) as whole:
         figure = _html("")
         with gr.Accordion("As a table", open=False):
@@ -339,12 +344,12 @@ def add(part: Part, folder: Path, fingerprint: str) -> None:
     whole.expand(lambda: content, None, [figure, table], **QUIET)
 
 
-def notes(found: Shown, fingerprint: str) -> list[str]:
+def notes(result: Shown, fingerprint: str) -> list[str]:
     """The lines below a figure, as HTML; they mark what was measured on other weights."""
-    if not found.models:
-        return [note(one, fingerprint) for one in found.origins]
-    pairs = zip(found.models, found.origins, strict=True)
-    return [note_of_model(name, one, fingerprint) for name, one in pairs]
+    if not result.models:
+        return [note(origin, fingerprint) for origin in result.origins]
+    pairs = zip(result.models, result.origins, strict=True)
+    return [note_of_model(name, origin, fingerprint) for name, origin in pairs]
 
 
 def _html(text: str) -> gr.HTML:

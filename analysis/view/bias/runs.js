@@ -11,11 +11,11 @@ function makeRun(name, parameters, finished) {
   let asked = null; // the parameters of the run
   const run = {
     get question() { return part === null ? null : { ...asked, ask: name, part }; },
-    stop(said) {
+    stop(sentence) {
       part = null;
       bar.hidden = true;
       button.textContent = label;
-      text(`${name}-progress`, said);
+      text(`${name}-progress`, sentence);
     },
     start() {
       const next = parameters();
@@ -38,9 +38,9 @@ function makeRun(name, parameters, finished) {
       root.querySelector(".result").hidden = false;
       finished(reply, asked);
     },
-    outdated(said) { // what is shown no longer belongs to the settings
+    outdated(sentence) { // what is shown no longer belongs to the settings
       if (part !== null) run.stop("Stopped: the settings changed.");
-      else if (!root.querySelector(".result").hidden) text(`${name}-progress`, said);
+      else if (!root.querySelector(".result").hidden) text(`${name}-progress`, sentence);
     },
     toggle() { if (part === null) run.start(); else run.stop("Stopped."); },
   };
@@ -74,10 +74,10 @@ function drawSet(placements, estimator) {
 }
 
 // What the test says of the outer columns, and what they can hold: as results.py says it.
-function edgesSaid({ value, chance, p }, count) {
+function edgesVerdict({ value, chance, p }, count) {
   const way = value > chance ? "more" : "fewer";
-  const told = p === null ? "one picture: no test" : p < SIGNIFICANT ? `surely ${way} than chance at the edges` : "no difference shown";
-  return `${told}, ${Format.percent(value)} (chance ${Format.percent(chance)}${Place.reach(Math.round(count), " in each")}${p === null ? "" : `; ${pSaid(p)}`})`;
+  const verdict = p === null ? "one picture: no test" : p < SIGNIFICANT ? `surely ${way} than chance at the edges` : "no difference shown";
+  return `${verdict}, ${Format.percent(value)} (chance ${Format.percent(chance)}${Place.reach(Math.round(count), " in each")}${p === null ? "" : `; ${pSaid(p)}`})`;
 }
 
 // The same by estimator, and where else patches are kept.
@@ -86,6 +86,6 @@ function setVerdict(placements) {
     if (!one.shares.length) return `${name}: H = 0 everywhere.`;
     const [columns, rows] = one.shares;
     const lines = rows.p !== null && rows.p < SIGNIFICANT ? `; outer rows ${(rows.value / rows.chance).toFixed(2)} × chance, ${pSaid(rows.p)}` : "";
-    return `${name}: ${edgesSaid(columns, one.count)}${lines}; kept most in ${Place.most(one.kept)}.`;
+    return `${name}: ${edgesVerdict(columns, one.count)}${lines}; kept most in ${Place.most(one.kept)}.`;
   });
 }

@@ -45,10 +45,10 @@ const Place = {
   },
 
   lines: (values) => ["column", "row"].flatMap((name) => Place.profile(values, Place[name]).map((value, i) => ({ name, i, value }))),
-  told: ({ name, i, value }) => `${name} ${i + 1} (${value.toFixed(2)} × chance)`,
+  inWords: ({ name, i, value }) => `${name} ${i + 1} (${value.toFixed(2)} × chance)`,
 
   // The column or row with the largest share of what is kept, as words.
-  most: (values) => Place.told(Place.lines(values).reduce((a, b) => (b.value > a.value ? b : a))),
+  most: (values) => Place.inWords(Place.lines(values).reduce((a, b) => (b.value > a.value ? b : a))),
 
   // Whether one picture is like the paper's Fig. 8: no inner column is kept as much as the outer two.
   edgesFirst: (keep) => Place.share(keep, Place.column) / Place.chance > Place.innerMost(keep).value,
@@ -60,7 +60,7 @@ const Place = {
     const top = Place.innerMost(keep);
     return Place.edgesFirst(keep)
       ? `No other column is kept as much as these two (${ratio.toFixed(2)} × chance): the direction of the paper’s Fig. 8, where nearly half of the kept are there.`
-      : `${Place.told(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), unlike the paper’s Fig. 8.`;
+      : `${Place.inWords(top).replace("column", "Column")} is kept no less than these two (${ratio.toFixed(2)} × chance), unlike the paper’s Fig. 8.`;
   },
 
   // The column or row that is farthest from chance, kept more or kept less.

@@ -34,8 +34,8 @@ function makeShare(start) {
   const share = {
     // The step that the address names, or null.
     step(steps) {
-      const told = Number(new URLSearchParams(location.search).get("step"));
-      return Number.isInteger(told) && told >= 1 && told <= steps ? told : null;
+      const named = Number(new URLSearchParams(location.search).get("step"));
+      return Number.isInteger(named) && named >= 1 && named <= steps ? named : null;
     },
 
     // Sets what the address says; a value that is not allowed is left out, each on its own.

@@ -24,14 +24,14 @@ function seenPlace({ settings, look }) {
 
 // sets: the placements of every set measured at the present k and ε, by name.
 function seenSets({ settings, sets, running }) {
-  const found = Object.entries(sets).map(([name, placements]) => ({ name, one: placements[settings.estimator] }));
-  if (found.length === 0) return running === "set" ? null : "Nothing is measured yet: press Run.";
-  const lines = found.map(({ name, one }) => {
-    const head = `Set ${name}, ${counted(one)} pictures`;
-    return one.shares.length ? `${head}: ${edgesSaid(one.shares[0], one.count)}; ${Place.told(Place.standout(one.kept))} stands out.` : `${head}: H = 0 everywhere.`;
+  const measured = Object.entries(sets).map(([name, placements]) => ({ name, placement: placements[settings.estimator] }));
+  if (measured.length === 0) return running === "set" ? null : "Nothing is measured yet: press Run.";
+  const lines = measured.map(({ name, placement }) => {
+    const head = `Set ${name}, ${counted(placement)} pictures`;
+    return placement.shares.length ? `${head}: ${edgesVerdict(placement.shares[0], placement.count)}; ${Place.inWords(Place.standout(placement.kept))} stands out.` : `${head}: H = 0 everywhere.`;
   });
-  const out = new Set(found.filter(({ one }) => one.shares.length).map(({ one }) => lineTold(Place.standout(one.kept))));
-  const end = found.length === 1 ? "Choose another set and run it to compare." : out.size === 1 ? "The same place stands out each time." : "It is not the same place that stands out each time.";
+  const out = new Set(measured.filter(({ placement }) => placement.shares.length).map(({ placement }) => lineTold(Place.standout(placement.kept))));
+  const end = measured.length === 1 ? "Choose another set and run it to compare." : out.size === 1 ? "The same place stands out each time." : "It is not the same place that stands out each time.";
   return `By ${settings.estimator}. ${lines.join(" ")} ${end}`;
 }
 
@@ -60,12 +60,12 @@ function seenPositions({ settings, change, look, changed }) {
 function seenRolls({ settings, rolls, running }) {
   if (rolls === null) return running === "rolls" ? null : "Nothing is measured yet: press Roll this picture.";
   const parts = { entropy: "the variance of H", kept: "that of the kept mask" };
-  const told = rolls.bars.filter(({ estimator }) => estimator === settings.estimator).map(({ response, shares }) => {
+  const shareTexts = rolls.bars.filter(({ estimator }) => estimator === settings.estimator).map(({ response, shares }) => {
     if (shares === null) return `of ${parts[response]}: nothing varies`;
     const most = props.factors[shares.indexOf(Math.max(...shares))];
     return `of ${parts[response]}: ${props.factors.map((factor, i) => `${factor} ${Format.percent(shares[i], 0)}`).join(", ")}, so most is ${most}’s`;
   });
-  return `By ${settings.estimator}, ${told.join("; ")}. A factor without effect has ${Format.percent(rolls.noise)}.`;
+  return `By ${settings.estimator}, ${shareTexts.join("; ")}. A factor without effect has ${Format.percent(rolls.noise)}.`;
 }
 
 function seenCure({ settings, look, cured }) {
@@ -85,8 +85,8 @@ function costSaid({ estimator, rule }) {
   if (costs === null) return "What that costs in dB takes a set of pictures to tell; its result file is not here. The command that makes it stands at the end of this tab.";
   const rows = costs.rows.filter((row) => row.estimator === estimator && row.rule === rule);
   if (rows.length === 0) return "The result file has no cost for this estimator and correction.";
-  const told = rows.map(({ count, gain, fd_change }) => `N = ${count}: PSNR ${gain} dB, ${costs.fd_label} ${fd_change}`);
-  return `What that changed over ${costs.n} pictures${costs.own ? "" : ", with other weights"}, at the same N: ${told.join("; ")}.`;
+  const costTexts = rows.map(({ count, gain, fd_change }) => `N = ${count}: PSNR ${gain} dB, ${costs.fd_label} ${fd_change}`);
+  return `What that changed over ${costs.n} pictures${costs.own ? "" : ", with other weights"}, at the same N: ${costTexts.join("; ")}.`;
 }
 
 // --- the steps ------------------------------------------------------------------------------------

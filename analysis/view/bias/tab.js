@@ -107,10 +107,10 @@ function drawLook({ words, maps }) {
   });
   text("verdict", lookVerdict(keep, N, total));
   find('[data-table="look"] tbody').innerHTML = Object.entries(maps).map(([name, one]) => {
-    const found = Place.select(one, epsilon);
+    const selected = Place.select(one, epsilon);
     const mark = name === estimator ? ' class="chosen"' : "";
-    if (found.total === 0) return `<tr${mark}><th scope="row">${name}</th><td colspan="5">H = 0 everywhere: DTF has nothing to choose by</td></tr>`;
-    return `<tr${mark}><th scope="row">${name}</th><td>${found.N}</td><td>${Format.percent(Place.share(found.keep, Place.column))}</td><td>${Format.percent(Place.share(found.keep, Place.row))}</td><td>${Format.percent(Place.chance)}</td><td class="words">${Place.most(found.keep)}</td></tr>`;
+    if (selected.total === 0) return `<tr${mark}><th scope="row">${name}</th><td colspan="5">H = 0 everywhere: DTF has nothing to choose by</td></tr>`;
+    return `<tr${mark}><th scope="row">${name}</th><td>${selected.N}</td><td>${Format.percent(Place.share(selected.keep, Place.column))}</td><td>${Format.percent(Place.share(selected.keep, Place.row))}</td><td>${Format.percent(Place.chance)}</td><td class="words">${Place.most(selected.keep)}</td></tr>`;
   }).join("");
 }
 
@@ -123,7 +123,7 @@ function lookVerdict(keep, N, total) {
   return `By ${estimator} at ε = ${epsilon}, ${Format.percent(columns)} of the ${N} kept patches lie in the outer columns (chance: ${Format.percent(Place.chance)}${Place.reach(N)}): ${outer} of the ${2 * GRID} places there are kept, ${N - outer} of the ${M - 2 * GRID} others. ${Place.biasSaid(keep)} Outer rows: ${Format.percent(rows)}. Kept most in ${Place.most(keep)}.`;
 }
 
-function drawPairOf(name, said) {
+function drawPairOf(name, sentence) {
   const root = find(`[data-part="${name}"] .pair`);
   root.hidden = name === "cure" && settings.rule === "";
   root.classList.toggle("waiting", !fits(name) || !fits("look"));
@@ -134,7 +134,7 @@ function drawPairOf(name, said) {
     text("status", `The bias map of ${settings.estimator} is 0 at some place, so nothing can be divided by it; subtract it instead.`);
     return;
   }
-  drawPair(root, before, after, slots[name].reply.source ?? SAME, settings.epsilon, said);
+  drawPair(root, before, after, slots[name].reply.source ?? SAME, settings.epsilon, sentence);
 }
 
 function draw() {

@@ -162,12 +162,12 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
     placements = bench.placements(name, k, parse_epsilon(wanted.get("epsilon")))
     return done | {
         "placements": {
-            one.estimator: {
-                "n": one.n,
-                "left_out": one.left_out,
-                "count": one.count,
-                "entropy": one.entropy,
-                "kept": one.kept,
+            placement.estimator: {
+                "n": placement.n,
+                "left_out": placement.left_out,
+                "count": placement.count,
+                "entropy": placement.entropy,
+                "kept": placement.kept,
                 "shares": [
                     {
                         "region": share.region,
@@ -177,10 +177,10 @@ def _set(bench: Bench, k: int, wanted: Mapping) -> dict:
                         "chance": share.chance,
                         "p": share.p,
                     }
-                    for share in one.shares
+                    for share in placement.shares
                 ],
             }
-            for one in placements
+            for placement in placements
         }
     }
 

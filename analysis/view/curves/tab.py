@@ -54,9 +54,9 @@ def build(engine: Engine, record: dict, tab: gr.Tab, folder: Path) -> None:
             return ["", *missing(str(error)), ""]
         same = result.provenance.weights == fingerprint
         note = text.note(name, same)
-        told = text.where_each_wins(result) if isinstance(result, Codecs) else ""
+        winners = text.where_each_wins(result) if isinstance(result, Codecs) else ""
         drawn = shown(name, text.FIGURES[name], result, measure, axis, note, marked=same)
-        return [text.lead(lead(result)), *drawn, told]
+        return [text.lead(lead(result)), *drawn, winners]
 
     inputs = [which, *figure.choices]
     for event in (tab.select, which.input, figure.measure.input, figure.axis.input):

@@ -131,9 +131,9 @@ def _verdicts(rows: Sequence[Row]) -> str:
     The style beside it is made of fixed names only.
     """
     counts = Counter(row.verdict for row in rows)
-    found = [verdict for verdict in get_args(Verdict) if counts[verdict]]
+    present = [verdict for verdict in get_args(Verdict) if counts[verdict]]
     choices = [("", f"all {len(rows)}", True)]
-    choices += [(_kind(verdict), f"{counts[verdict]} {verdict}", False) for verdict in found]
+    choices += [(_kind(verdict), f"{counts[verdict]} {verdict}", False) for verdict in present]
     labels = "".join(
         f'<label><input type="radio" name="verdict" value="{kind}"{" checked" if on else ""}>'
         f"{name}</label>"

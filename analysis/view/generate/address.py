@@ -32,7 +32,7 @@ def read(query: Mapping[str, str], config: GeneratorConfig, examples: list[Path]
     """
     names = [path.stem for path in examples]
     listed = {"a": names, "b": names, "length": (BY_EPSILON, BY_COUNT)}
-    found = {}
+    wanted = {}
     for name in ("mode", *listed, *(field.name for field in fields(Knobs))):
         text = query.get(PREFIX + name)
         if text is None:
@@ -40,13 +40,13 @@ def read(query: Mapping[str, str], config: GeneratorConfig, examples: list[Path]
         try:
             value = text if name in listed or name in WORDS else float(text)
             if name in listed:
-                found |= {name: value} if value in listed[name] else {}
+                wanted |= {name: value} if value in listed[name] else {}
             else:
                 Drawing.parse({name: value}, config)
-                found[name] = value
+                wanted[name] = value
         except ValueError:  # BadSetting is one
             continue
-    return found
+    return wanted
 
 
 def keep(

@@ -53,13 +53,13 @@ def build(painter: Painter, limits: dict) -> None:
             drawing = Drawing.parse(values, config)
         except BadSetting as error:
             raise gr.Error(str(error), print_exception=False) from None
-        drawn, told = [], []
+        drawn, statistics = [], []
         for row in range(drawing.pictures):
             for progress in painter.draw(drawing, row, Sources()):
                 last = progress
             drawn.append(to_pil(painter.picture(last.step)))
-            told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
-            yield drawn, told
+            statistics.append({"seed": drawing.seed(row), **asdict(numbers(last))})
+            yield drawn, statistics
 
     generate.__doc__ += parameters(config)
     with gr.Group(visible=False):

@@ -58,8 +58,8 @@ def build(
     except ValueError as error:  # of another tokenizer
         gr.HTML(text.missing(str(error)), **_text("generate-note"))
         return None
-    told = text.weights(generator, MaskGIT.training_record(weights), engine.model.config)
-    about = text.folded(generator, told + _quality(painter.generator, results))
+    weights_text = text.weights(generator, MaskGIT.training_record(weights), engine.model.config)
+    about = text.folded(generator, weights_text + _quality(painter.generator, results))
     view = _tab(page, painter, examples, about)
     endpoint.build(painter, DRAW)
     return view

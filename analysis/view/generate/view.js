@@ -166,9 +166,9 @@ function drawPicture(picture, index) {
   const { width, height } = TokenGrid.layout(SHAPE);
   canvas.style.aspectRatio = `${width} / ${height}`;
   TokenGrid.paint(canvas, picture.cells, SHAPE, { by, step, steps: steps(), codebookSize: props.codebook_size });
-  const told = summary(picture, step);
-  canvas.setAttribute("aria-label", `Tokens of picture ${index + 1}: ${told}`);
-  card.querySelector(".below").textContent = told;
+  const caption = summary(picture, step);
+  canvas.setAttribute("aria-label", `Tokens of picture ${index + 1}: ${caption}`);
+  card.querySelector(".below").textContent = caption;
 }
 
 function summary({ frame, cells }, step) {

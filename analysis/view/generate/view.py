@@ -48,7 +48,7 @@ def generate_view(channel: str, painter: Painter) -> gr.HTML:
 def frames(painter: Painter, drawing: Drawing, sources: Sources) -> Iterator[dict]:
     """Values of the view, one per step of every picture. A picture is decoded for each: all of them
     are shown."""
-    run, settings = token_hex(4), told(drawing, painter.generator.config)
+    run, settings = token_hex(4), shown_settings(drawing, painter.generator.config)
     for row in range(drawing.pictures):
         for progress in painter.draw(drawing, row, sources):
             yield {
@@ -76,7 +76,7 @@ def frame(painter: Painter, progress: Progress) -> dict:
     }
 
 
-def told(drawing: Drawing, config: GeneratorConfig) -> dict:
+def shown_settings(drawing: Drawing, config: GeneratorConfig) -> dict:
     """The settings as the browser shows and saves them."""
     return {
         "from": drawing.mode,

@@ -78,7 +78,7 @@ ROWS: dict[str, Callable[[Engine, Square, Settings], list[Row]]] = {
 def _rows(engine: Engine, square: Square, settings: Settings, changes: list[dict]) -> list[Row]:
     alone = replace(settings, forced_in=(), forced_out=())
     wanted = [replace(alone, **change) for change in changes]
-    return [Row(one, engine.tokenize(square, one)) for one in wanted]
+    return [Row(changed, engine.tokenize(square, changed)) for changed in wanted]
 
 
 def _row_reply(row: Row) -> dict:

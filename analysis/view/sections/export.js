@@ -3,7 +3,7 @@ const { Share, Format, Numbers, Colour, Panels, courier } = Studio;
 const KEYS = ["picture", "box", "side", "k", "estimator", "target_psnr", "epsilon", "policy", "forced_in", "forced_out"];
 const WEIGHTS = props.weights; // fingerprint
 const find = (selector) => element.querySelector(selector);
-const said = (value) => { find('[data-text="said"]').textContent = value; };
+const announce = (value) => { find('[data-text="said"]').textContent = value; };
 const buttons = [...element.querySelectorAll("[data-save]")];
 let packing = null; // the settings whose tokens are wanted
 
@@ -12,7 +12,7 @@ const line = courier("tokens", element, {
   send: (question) => trigger("tokens", question),
   receive: (reply, settings) => {
     if (packing === settings) packing = null;
-    if (reply.error) said(reply.error);
+    if (reply.error) announce(reply.error);
     if (reply.tatok) save("tatok", [Uint8Array.from(atob(reply.tatok), (c) => c.charCodeAt(0))], "application/octet-stream", settings);
     draw();
   },
@@ -27,7 +27,7 @@ function save(ending, parts, type, { example, side, k, epsilon, estimator, polic
   link.download = `tatok-${example ?? "picture"}-${side}px-k${k}-eps${epsilon}-${estimator}-${policy}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  said(`Saved ${link.download}, ${size(blob.size)}.`);
+  announce(`Saved ${link.download}, ${size(blob.size)}.`);
 }
 
 function csv({ settings, map, keep }) {
@@ -75,9 +75,9 @@ buttons.forEach((button) => button.addEventListener("click", () => {
   FILES[button.dataset.save]({ ...Studio.shown, settings: Studio.settings }); // how it is shown may have changed since
   draw();
 }));
-find('[data-action="link"]').addEventListener("click", () => Share.copy(Share.link(Studio.settings), find("input"), said));
+find('[data-action="link"]').addEventListener("click", () => Share.copy(Share.link(Studio.settings), find("input"), announce));
 Studio.on("studio", element, () => {
-  said("");
+  announce("");
   find("input").hidden = true;
   draw();
 });

@@ -81,7 +81,7 @@ function drawLayers(pen, shown, layers, x, y, side) {
   pen.strokeRect(x - 0.5, y - 0.5, side + 1, side + 1);
 }
 
-function drawCurve(pen, { settings, map, found }, x, y, width, height) {
+function drawCurve(pen, { settings, map, filtered }, x, y, width, height) {
   const { cumulative, total } = map.ranked;
   const across = (n) => x + 40 + (n / map.M) * (width - 50);
   const up = (share) => y + height - 34 - Math.min(share, 1) * (height - 60);
@@ -93,14 +93,14 @@ function drawCurve(pen, { settings, map, found }, x, y, width, height) {
     write(pen, Math.round(share * map.M), across(share * map.M), up(0) + 15, { colour: FAINT, size: 11, align: "center" });
   });
   write(pen, "number of patches n", across(map.M / 2), up(0) + 30, { colour: FAINT, size: 11, align: "center" });
-  const tau = total > 0 ? found.tau / total : 0;
-  stroke(pen, MARK, 1.2, [[across(0), up(tau)], [across(found.count), up(tau)], [across(found.count), up(0)]], [4, 3]);
+  const tau = total > 0 ? filtered.tau / total : 0;
+  stroke(pen, MARK, 1.2, [[across(0), up(tau)], [across(filtered.count), up(tau)], [across(filtered.count), up(0)]], [4, 3]);
   stroke(pen, INK, 1.5, Array.from({ length: map.M + 1 }, (_, n) => [across(n), up(portion(n))]));
-  const right = found.count > 0.6 * map.M;
-  write(pen, `N = ${found.count} by DTF`, across(found.count) + (right ? -6 : 6), up(0) - 7, { colour: MARK, align: right ? "right" : "left" });
-  const why = found.binding === "loss rate" ? `τ = (1 − ε) H_total, ε = ${settings.epsilon}` : "τ = T";
+  const right = filtered.count > 0.6 * map.M;
+  write(pen, `N = ${filtered.count} by DTF`, across(filtered.count) + (right ? -6 : 6), up(0) - 7, { colour: MARK, align: right ? "right" : "left" });
+  const why = filtered.binding === "loss rate" ? `τ = (1 − ε) H_total, ε = ${settings.epsilon}` : "τ = T";
   if (right) write(pen, why, across(0) + 6, up(tau) - 5, { colour: MARK });
-  else write(pen, why, across(found.count) + 6, up(tau) + 16, { colour: MARK });
+  else write(pen, why, across(filtered.count) + 6, up(tau) + 16, { colour: MARK });
 }
 
 function drawNumbers(pen, shown, weights, x, y, width) {

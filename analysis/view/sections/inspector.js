@@ -37,16 +37,16 @@ const FORMULAS = {
   gain: ({ D_G, D_all }) => ["max(0, D<sub>i</sub>(G) − D<sub>i</sub>(all))", `max(0, ${n(D_G)} − ${n(D_all)})`],
 };
 
-function steps({ settings, map, found, keep }, parts) {
+function steps({ settings, map, filtered, keep }, parts) {
   const { selected: i, epsilon, policy, estimator, forced_in, forced_out } = settings;
   const { order, cumulative, total } = map.ranked;
   const unit = Format.unit(map.unit);
   const H = map.entropy[i];
   const rank = map.rank[i] + 1;
-  const N = found.count;
+  const N = filtered.count;
   const before = rank > 1 ? cumulative[rank - 2] : 0;
   const [formula, numbers] = parts ? FORMULAS[estimator](parts) : ["…", "…"];
-  const reaches = found.binding === "unreachable" ? `no H<sub>n</sub> reaches τ: all ${map.M}`
+  const reaches = filtered.binding === "unreachable" ? `no H<sub>n</sub> reaches τ: all ${map.M}`
     : `${N > 1 ? `H<sub>${N - 1}</sub> = ${n(cumulative[N - 2])} &lt; ` : ""}τ ≤ H<sub>${N}</sub> = ${n(cumulative[N - 1])}`;
   const byHand = forced_in.includes(i) ? "but kept by hand" : forced_out.includes(i) ? "but dropped by hand" : "";
   const verdict = policy === "dtf" ? (byHand || (rank <= N ? "kept" : "dropped"))
@@ -54,7 +54,7 @@ function steps({ settings, map, found, keep }, parts) {
   return [
     ["2–5", `H(p̂ | G) = ${formula}`, `= ${numbers}`, `= <b>${n(H)}</b> ${unit}`],
     ["7", `H<sub>total</sub> = Σ H = ${n(total)} ${unit}`, total > 0 ? `this patch is ${Format.percent(H / total, 2)} of it` : ""],
-    ["8", "τ = max{T, (1 − ε) H<sub>total</sub>}", `= max{${n(map.minimum)}, ${Format.number(1 - epsilon, 3)} × ${n(total)}} = <b>${n(found.tau)}</b>`],
+    ["8", "τ = max{T, (1 − ε) H<sub>total</sub>}", `= max{${n(map.minimum)}, ${Format.number(1 - epsilon, 3)} × ${n(total)}} = <b>${n(filtered.tau)}</b>`],
     ["10", `σ: this patch has rank <b>${rank}</b> of ${order.length}`],
     ["11", `H<sub>${rank}</sub> = ${rank > 1 ? `H<sub>${rank - 1}</sub> + H = ` : ""}${n(before)} + ${n(H)} = ${n(cumulative[rank - 1])}`],
     ["12", "N = min{n : H<sub>n</sub> ≥ τ} = " + `<b>${N}</b>`, reaches],

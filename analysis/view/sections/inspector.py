@@ -145,30 +145,30 @@ def opinion(
     """What `estimator` says of the patch at the same k, ε and target."""
     evidence = engine.measure(square, settings.k, estimator, settings.target_psnr)
     H = evidence.entropy
-    found = filtering.dtf(H, settings.epsilon, evidence.minimum)
+    filtered = filtering.dtf(H, settings.epsilon, evidence.minimum)
     order = H.argsort(dim=1, descending=True, stable=True)[0]
     return Opinion(
         estimator=estimator,
         unit=ESTIMATORS[estimator].unit,
         entropy=float(H[0, place]),
         rank=int((order == place).nonzero()) + 1,
-        keep=bool(found.keep[0, place]),
+        keep=bool(filtered.keep[0, place]),
     )
 
 
-def inspection_reply(found: Inspection) -> dict:
+def inspection_reply(inspection: Inspection) -> dict:
     """An inspection as JSON."""
     return {
-        "place": found.place,
-        "code": found.code,
+        "place": inspection.place,
+        "code": inspection.code,
         "nearest": [
             {"code": n.code, "distance": n.distance, "pixels": rgb_base64(n.pixels)}
-            for n in found.nearest
+            for n in inspection.nearest
         ],
-        "parts": found.parts,
-        "opinions": [vars(opinion) for opinion in found.opinions],
-        "kept": vars(found.kept),
-        "dropped": vars(found.dropped),
+        "parts": inspection.parts,
+        "opinions": [vars(opinion) for opinion in inspection.opinions],
+        "kept": vars(inspection.kept),
+        "dropped": vars(inspection.dropped),
     }
 
 

@@ -121,12 +121,12 @@ function draw() {
   if (details.open !== settings.play) details.open = settings.play;
   if (!settings.play || shown === null) return;
   if (!fits()) begin();
-  const { map, found } = shown;
+  const { map, filtered } = shown;
   const n = counts[at];
   Panels.paint(find('[data-panel="kept"]'), Panels.kept(map.words, map.patch, run.keep[at] ?? new Uint8Array(map.M)));
   find('[data-panel="image"]').hidden = run.frames.length === 0;
   if (run.frames.length) Panels.paint(find('[data-panel="image"]'), run.frames[at]);
-  chart(found.count);
+  chart(filtered.count);
   range.max = counts.length - 1;
   range.value = at;
   range.disabled = run.frames.length < 2;
@@ -163,6 +163,6 @@ Studio.on("studio", element, ({ changed }) => {
   if (changed.some((name) => [...KEYS, "epsilon", "forced_in", "forced_out", "play"].includes(name))) follow();
 });
 Studio.on("studio-shown", element, follow);
-new ResizeObserver(() => { if (fits() && Studio.shown) chart(Studio.shown.found.count); }).observe(find("svg"));
+new ResizeObserver(() => { if (fits() && Studio.shown) chart(Studio.shown.filtered.count); }).observe(find("svg"));
 watch("value", () => line.hear(props.value));
 follow();

@@ -151,11 +151,11 @@ def build(engine: Engine, session: gr.State) -> None:
         index = wanted.get("batch")
         if type(index) is not int or not 0 <= index < batches(engine.grid(square) ** 2):
             raise BadSetting("There is no such part of the run.")
-        found = player.batch(square, settings, index)
+        drawn = player.batch(square, settings, index)
         return {
-            "frames": [rgb_base64(frame.image) for frame in found],
-            "keep": [mask_text(frame.keep) for frame in found],
-            "psnr": [frame.psnr for frame in found],
+            "frames": [rgb_base64(frame.image) for frame in drawn],
+            "keep": [mask_text(frame.keep) for frame in drawn],
+            "psnr": [frame.psnr for frame in drawn],
         }
 
     def animation(square, settings, wanted):

@@ -1,5 +1,5 @@
 // The cumulative curve H_n / H_total with τ, (1 - ε), T and N marked, as SVG in pixels of the page.
-// `ranked` and `found` are what Selection.rank and Selection.dtf return.
+// `ranked` and `filtered` are what Selection.rank and Selection.dtf return.
 const Curve = (() => {
   const HEIGHT = 236;
   const EDGE = { left: 44, right: 20, top: 26, bottom: 36 };
@@ -69,12 +69,12 @@ const Curve = (() => {
     },
 
     // τ, (1 - ε), T, N, and the dots of chosen patches: their ranks from 0.
-    marks(svg, ranked, found, { epsilon, minimum: T }, dots) {
+    marks(svg, ranked, filtered, { epsilon, minimum: T }, dots) {
       const M = ranked.order.length;
       const { x, end } = scale(svg, M);
-      const N = found.count;
-      const tau = ranked.total > 0 ? found.tau / ranked.total : 0;
-      const binds = found.binding === "loss rate";
+      const N = filtered.count;
+      const tau = ranked.total > 0 ? filtered.tau / ranked.total : 0;
+      const binds = filtered.binding === "loss rate";
       const after = N < M * 0.6;
       const words = `(1 − ε) = ${Format.percent(1 - epsilon)}${binds ? " = τ" : ""}`;
       const [edge, bottom, anchor] = beyond({ x, end }, ranked, 1 - epsilon, words, T);

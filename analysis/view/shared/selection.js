@@ -79,18 +79,18 @@ const Selection = {
     return 10 * Math.log10(1 + entropy.reduce((sum, H, i) => (keep[i] ? sum : sum + H), 0) / error);
   },
 
-  // All that follows from a map of entropies and the settings. `told` is the mask that the server
+  // All that follows from a map of entropies and the settings. `serverKeep` is the mask that the server
   // sent for them, or null; without it keep, kept and bits may be null.
-  outcome(map, settings, told) {
-    const found = Selection.dtf(map.ranked, settings.epsilon, map.minimum);
-    const chosen = Selection.keep(settings.policy, found.count, map.ranked.order);
-    const keep = chosen === null ? told : Selection.force(chosen, settings);
+  outcome(map, settings, serverKeep) {
+    const filtered = Selection.dtf(map.ranked, settings.epsilon, map.minimum);
+    const chosen = Selection.keep(settings.policy, filtered.count, map.ranked.order);
+    const keep = chosen === null ? serverKeep : Selection.force(chosen, settings);
     const forced = settings.forced_in.length + settings.forced_out.length > 0;
-    const kept = keep === null ? (forced ? null : found.count) : keep.reduce((sum, k) => sum + k, 0);
+    const kept = keep === null ? (forced ? null : filtered.count) : keep.reduce((sum, k) => sum + k, 0);
     const bits = kept === null ? null : Selection.bits({
       M: map.M, k: settings.k, N: kept, codebookSize: map.codebook_size, layout: map.layout,
       policy: settings.policy, fromGlobals: map.from_globals, forced,
     });
-    return { found, keep, kept, tokens: kept === null ? null : settings.k + kept, bits, loss: Selection.loss(map, keep) };
+    return { filtered, keep, kept, tokens: kept === null ? null : settings.k + kept, bits, loss: Selection.loss(map, keep) };
   },
 };

@@ -40,8 +40,8 @@ const Share = (() => {
 
   function parse(query) {
     const parameters = new URLSearchParams(query);
-    const found = Object.entries(KEYS).filter(([key]) => parameters.has(key));
-    return Object.fromEntries(found.map(([key, [name, form]]) => [name, form.read(parameters.get(key))]));
+    const named = Object.entries(KEYS).filter(([key]) => parameters.has(key));
+    return Object.fromEntries(named.map(([key, [name, form]]) => [name, form.read(parameters.get(key))]));
   }
 
   const picked = (settings) => Object.fromEntries(Studio.PINNED.map((name) => [name, settings[name]]));
@@ -63,17 +63,17 @@ const Share = (() => {
     return url.href;
   }
 
-  // Copies a link, or shows it in `field` to copy by hand; `said` hears what was done.
-  async function copy(href, field, said) {
+  // Copies a link, or shows it in `field` to copy by hand; `announce` hears what was done.
+  async function copy(href, field, announce) {
     field.hidden = true;
     try {
       await navigator.clipboard.writeText(href);
-      said("The link is copied.");
+      announce("The link is copied.");
     } catch { // no permission, or a page without https
       field.value = href;
       field.hidden = false;
       field.select();
-      said("The link, to copy by hand:");
+      announce("The link, to copy by hand:");
     }
   }
 

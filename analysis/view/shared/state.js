@@ -19,7 +19,7 @@
 //   out, so that values from an address may be passed as they are. A new `example` clears picture,
 //   box, forced patches and the selected one unless they are given with it; a new `side` the patches.
 // Studio.shown      what the page has computed for the settings, or null before the first picture:
-//   { settings, map, found, keep, kept, bits, tokens, pixels }, see patch_view.js; `keep`, `kept`,
+//   { settings, map, filtered, keep, kept, bits, tokens, pixels }, see patch_view.js; `keep`, `kept`,
 //   `bits` are null where only the server can tell, `pixels` is null until they have come
 // Studio.refusal    why the server sent no picture for the settings, "" where it did
 // Studio.pinned     a copy of it that Studio.pin() has made, or null

@@ -1,5 +1,5 @@
 // R over D of one picture as SVG in pixels of the page: both rates, D_G, D0, α R(D0), T and what M
-// codes carry. `found` is the server's reply; D stands as decibels, 10 log10(4 / D). `at` says where
+// codes carry. `rates` is the server's reply; D stands as decibels, 10 log10(4 / D). `at` says where
 // the handles stand: { scale, psnr (of D0), G: { psnr, rate, assumed } }; G.psnr is null where D_G = 0.
 const TARGETS = props.targets;
 const Plot = (() => {
@@ -19,10 +19,10 @@ const Plot = (() => {
     return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step);
   }
 
-  function scales(svg, found, scale) {
+  function scales(svg, rates, scale) {
     const { clientWidth: width, clientHeight: height } = svg;
     const [right, base] = [width - EDGE.right, height - EDGE.bottom];
-    const top = Math.max(...found.rate, found.capacity) * 1.02;
+    const top = Math.max(...rates.rate, rates.capacity) * 1.02;
     const power = Math.ceil(Math.log10(top));
     const share = scale === "log"
       ? (value) => Math.log10(Math.max(value, FLOOR) / FLOOR) / (power - 1)
@@ -37,17 +37,17 @@ const Plot = (() => {
 
   const beside = (x, right, gap) => (x > right - 130 ? [x - gap, "end"] : [x + gap, "start"]);
 
-  function fixed(svg, found, scale) {
-    const { x, y, ticks, right, base } = scales(svg, found, scale);
+  function fixed(svg, rates, scale) {
+    const { x, y, ticks, right, base } = scales(svg, rates, scale);
     const line = (values) => values.map((value, i) => `${x(TARGETS[i]).toFixed(1)} ${y(value).toFixed(1)}`).join("L");
     const rows = ticks.map((v) => `<path class="axis" d="M${x(LOW)} ${y(v)}H${right}"/><text x="${x(LOW) - 7}" y="${y(v) + 4}" text-anchor="end">${bits(v)}</text>`);
     const columns = TARGETS.filter((v) => v % 5 === 0).map((v) => `<text x="${x(v)}" y="${base + 16}" text-anchor="middle">${v}</text>`);
     svg.querySelector(".fixed").innerHTML = `${rows.join("")}${columns.join("")}
       <text x="${x(LOW) - 7}" y="${EDGE.top - 10}" text-anchor="end">bits</text>
       <text x="${(x(LOW) + right) / 2}" y="${base + 33}" text-anchor="middle">distortion D as PSNR, dB: better to the right</text>
-      <path class="capacity" d="M${x(LOW)} ${y(found.capacity)}H${right}"/>
-      <path class="globals" d="M${x(found.psnr_G ?? HIGH)} ${EDGE.top}V${base}"/>
-      <path class="gaussian" d="M${line(found.rate)}"/><path class="water" d="M${line(found.water)}"/>`;
+      <path class="capacity" d="M${x(LOW)} ${y(rates.capacity)}H${right}"/>
+      <path class="globals" d="M${x(rates.psnr_G ?? HIGH)} ${EDGE.top}V${base}"/>
+      <path class="gaussian" d="M${line(rates.rate)}"/><path class="water" d="M${line(rates.water)}"/>`;
   }
 
   function grip(handle, x, y, base, reach) { // a pointer takes hold of it from `reach` down to the foot
@@ -57,19 +57,19 @@ const Plot = (() => {
     handle.querySelector(".grip").setAttribute("cy", y);
   }
 
-  function moving(svg, found, { scale, psnr, G }) {
-    const { x, y, right, base } = scales(svg, found, scale);
+  function moving(svg, rates, { scale, psnr, G }) {
+    const { x, y, right, base } = scales(svg, rates, scale);
     const [at, reached] = [x(psnr), x(G.psnr ?? HIGH)];
     const i = TARGETS.indexOf(psnr);
-    const known = Math.min(G.rate, found.rate[i]);
+    const known = Math.min(G.rate, rates.rate[i]);
     const [label, anchor] = beside(at, right, 9);
     const named = (low, high, name) => (y(low) - y(high) < 28 ? "" : `<text class="over" x="${label}" y="${(y(low) + y(high)) / 2 + 4}" text-anchor="${anchor}">${name}</text>`);
-    const told = G.psnr === null ? "= 0" : `${G.psnr.toFixed(1)} dB${G.assumed ? ", what if" : ""}`;
+    const textOfG = G.psnr === null ? "= 0" : `${G.psnr.toFixed(1)} dB${G.assumed ? ", what if" : ""}`;
     svg.querySelector(".moving").innerHTML = `
-      <path class="alpha" d="M${at} ${base}V${y(known)}"/><path class="minimum" d="M${at} ${y(known)}V${y(found.rate[i])}"/>
-      <circle class="gaussian" r="4.5" cx="${at}" cy="${y(found.rate[i])}"/><circle class="water" r="4.5" cx="${at}" cy="${y(found.water[i])}"/>
-      ${named(0, known, "α R(D<tspan dy='3' font-size='9'>0</tspan><tspan dy='-3'>)</tspan>")}${named(known, found.rate[i], "T")}
-      <text class="over" x="${reached}" y="${EDGE.top - 14}" text-anchor="middle">D<tspan dy="3" font-size="9">G</tspan><tspan dy="-3"> ${told}</tspan></text>
+      <path class="alpha" d="M${at} ${base}V${y(known)}"/><path class="minimum" d="M${at} ${y(known)}V${y(rates.rate[i])}"/>
+      <circle class="gaussian" r="4.5" cx="${at}" cy="${y(rates.rate[i])}"/><circle class="water" r="4.5" cx="${at}" cy="${y(rates.water[i])}"/>
+      ${named(0, known, "α R(D<tspan dy='3' font-size='9'>0</tspan><tspan dy='-3'>)</tspan>")}${named(known, rates.rate[i], "T")}
+      <text class="over" x="${reached}" y="${EDGE.top - 14}" text-anchor="middle">D<tspan dy="3" font-size="9">G</tspan><tspan dy="-3"> ${textOfG}</tspan></text>
       <text class="over" x="${label}" y="${EDGE.top + 12}" text-anchor="${anchor}">D<tspan dy="3" font-size="9">0</tspan><tspan dy="-3"> ${psnr.toFixed(1)} dB</tspan></text>`;
     grip(svg.querySelector('[data-handle="D0"]'), at, EDGE.top, base, EDGE.top);
     grip(svg.querySelector('[data-handle="DG"]'), reached, base, base, base - FOOT);
@@ -79,9 +79,9 @@ const Plot = (() => {
     LOW,
     HIGH,
     nearest: (dB) => TARGETS.reduce((best, one) => (Math.abs(one - dB) < Math.abs(best - dB) ? one : best)),
-    draw(svg, found, at) {
-      fixed(svg, found, at.scale);
-      moving(svg, found, at);
+    draw(svg, rates, at) {
+      fixed(svg, rates, at.scale);
+      moving(svg, rates, at);
     },
     moving,
     dBAt(svg, clientX) {

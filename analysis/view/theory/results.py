@@ -158,21 +158,21 @@ CLAIMS: tuple[tuple[str, str, str, type, Callable], ...] = (
 )
 
 
-def measurement(name: str, kind: type, told: Callable, folder: Path, fingerprint: str) -> str:
+def measurement(name: str, kind: type, says: Callable, folder: Path, fingerprint: str) -> str:
     """What the file says beside a claim, as HTML, or why it says nothing."""
     try:
         result = load(kind, path_of(name, folder))
     except BadResult as error:
         return f"{escape(str(error))} <code>{escape(COMMANDS[name])}</code> makes it."
     made = note(result.provenance, fingerprint)
-    return f'<b>Measured:</b> {escape(told(result))} <span class="note">{made}</span>'
+    return f'<b>Measured:</b> {escape(says(result))} <span class="note">{made}</span>'
 
 
 def build(fingerprint: str, folder: Path) -> None:
     """Add theorems and figures to the current Blocks. fingerprint: of the page's weights."""
     claims = "".join(
-        f"<h3>{title}</h3><p>{text}</p><p>{measurement(name, kind, told, folder, fingerprint)}</p>"
-        for title, text, name, kind, told in CLAIMS
+        f"<h3>{title}</h3><p>{text}</p><p>{measurement(name, kind, says, folder, fingerprint)}</p>"
+        for title, text, name, kind, says in CLAIMS
     )
     gr.HTML(
         html_template="${value}",

@@ -67,18 +67,18 @@ class Rates:
 
         psnr_G in dB, None where G alone leaves no error.
         """
-        found = demand(self.engine.model, square.x, TARGETS, k)
-        one = found[0]
+        demands = demand(self.engine.model, square.x, TARGETS, k)
+        first = demands[0]
         return {
             "pixels": rgb_base64(square.x),
             "values": square.x.numel(),
             "M": self.engine.grid(square) ** 2,
             "k": k,
-            "rate": [d.rate for d in found],
-            "water": [d.water for d in found],
-            "D_G": one.D_G,
-            "psnr_G": 10 * log10(RANGE**2 / one.D_G) if one.D_G else None,
-            "rate_G": one.rate_G,
-            "water_G": one.water_G,
-            "capacity": one.capacity,
+            "rate": [d.rate for d in demands],
+            "water": [d.water for d in demands],
+            "D_G": first.D_G,
+            "psnr_G": 10 * log10(RANGE**2 / first.D_G) if first.D_G else None,
+            "rate_G": first.rate_G,
+            "water_G": first.water_G,
+            "capacity": first.capacity,
         }

@@ -1,5 +1,5 @@
 // Rows of the paper's Table 1, and ours, on any two axes, both logarithmic. props.value = { axes:
-// {key: label}, points: [{ name, kind, values: {key: number or null}, told }] }.
+// {key: label}, points: [{ name, kind, values: {key: number or null}, source }] }.
 const { axes, points } = JSON.parse(JSON.stringify(props.value));
 const find = (selector) => element.querySelector(selector);
 const svg = find("svg");
@@ -35,7 +35,7 @@ function labels(placed, right) {
   });
 }
 
-const told = (point) => `${point.name}: ${axes[shown.x].split(";")[0]} ${number(point.values[shown.x])}, ${axes[shown.y].split(";")[0]} ${number(point.values[shown.y])} (${point.told})`;
+const rowText = (point) => `${point.name}: ${axes[shown.x].split(";")[0]} ${number(point.values[shown.x])}, ${axes[shown.y].split(";")[0]} ${number(point.values[shown.y])} (${point.source})`;
 
 function draw() {
   const { clientWidth: width, clientHeight: height } = svg;
@@ -50,7 +50,7 @@ function draw() {
   const names = labels(placed, right);
   const marks = placed.map(({ point, cx, cy }, i) => {
     const mark = point.kind === "ours" ? `<rect class="dot" x="${cx - 5}" y="${cy - 5}" width="10" height="10"/>` : `<circle class="dot" cx="${cx}" cy="${cy}" r="5.5"/>`;
-    return `<g class="point ${point.kind}" tabindex="0" role="img" data-index="${points.indexOf(point)}" aria-label="${escaped(told(point)).replaceAll('"', "&quot;")}"><circle class="reach" cx="${cx}" cy="${cy}" r="12"/>${mark}${names[i]}</g>`;
+    return `<g class="point ${point.kind}" tabindex="0" role="img" data-index="${points.indexOf(point)}" aria-label="${escaped(rowText(point)).replaceAll('"', "&quot;")}"><circle class="reach" cx="${cx}" cy="${cy}" r="12"/>${mark}${names[i]}</g>`;
   }).reverse();
   svg.innerHTML = `${x.ticks.map((v) => `<path class="axis" d="M${x.at(v)} ${EDGE.top}V${base}"/><text x="${x.at(v)}" y="${base + 16}" text-anchor="middle">${v}</text>`).join("")}
     ${y.ticks.map((v) => `<path class="axis" d="M${EDGE.left} ${y.at(v)}H${right}"/><text x="${EDGE.left - 6}" y="${y.at(v) + 4}" text-anchor="end">${v}</text>`).join("")}
@@ -69,7 +69,7 @@ function draw() {
 
 function tell(event) {
   const group = event.target.closest?.(".point");
-  if (group) find('[data-text="told"]').textContent = told(points[Number(group.dataset.index)]);
+  if (group) find('[data-text="told"]').textContent = rowText(points[Number(group.dataset.index)]);
 }
 
 ["x", "y"].forEach((name) => {

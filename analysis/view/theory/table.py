@@ -53,7 +53,7 @@ class Point:
     name: str
     kind: str
     values: dict[str, float | None]
-    told: str
+    source: str
 
 
 def paper_points(path: Path = TABLE) -> tuple[Point, ...]:
@@ -78,11 +78,11 @@ def _paper_point(row: dict[str, str], longest: float) -> Point:
     }
     tokens = row["tokens"].replace("x", " × ")
     more = f"; {row['note']}" if row["note"] else ""
-    told = (
+    source = (
         f"paper, {row['family']}, {row['generator']}, {tokens} tokens, {row['steps']} steps{more}"
     )
     kind = "tatok" if row["tokenizer"] == "TaTok" else row["family"]
-    return Point(f"{row['tokenizer']} + {row['generator']}", kind, values, told)
+    return Point(f"{row['tokenizer']} + {row['generator']}", kind, values, source)
 
 
 def own_points(result: speed.Speed) -> tuple[Point, ...]:
@@ -107,9 +107,9 @@ def build(fingerprint: str, folder: Path) -> None:
     """
     points, sentences = list(paper_points()), [APART]
     try:
-        found = load(speed.Speed, path_of("speed", folder))
-        points += own_points(found)
-        sentences.append(f'<p class="note">Ours: {escape(found.line())}</p>')
+        measured = load(speed.Speed, path_of("speed", folder))
+        points += own_points(measured)
+        sentences.append(f'<p class="note">Ours: {escape(measured.line())}</p>')
     except BadResult as error:
         sentences.append(missing(error, "speed"))
     for name, show in OWN.items():

@@ -11,7 +11,7 @@ const settings = {
   assumed: null, // dB of a D_G that nobody measured, or null
   scale: "linear",
 };
-let shown = null; // { asked, found, name }
+let shown = null; // { asked, rates, name }
 let refused = null; // the question that was not served
 
 // --- questions ------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ const line = courier("theory", element, {
     text("status", reply.error || "");
     refused = reply.rate ? null : asked;
     if (reply.rate) {
-      shown = { asked, found: reply, name: asked.example ?? "Your picture" };
+      shown = { asked, rates: reply, name: asked.example ?? "Your picture" };
       settings.assumed = null; // it was about another picture or k
     }
     draw();
@@ -37,52 +37,52 @@ const line = courier("theory", element, {
 const distortion = (dB) => 4 * 10 ** (-dB / 10);
 
 // D_G in dB and by itself, and R there by both rates: as measured, or as assumed.
-function reached(found) {
+function reached(rates) {
   const { assumed } = settings;
-  if (assumed === null) return { psnr: found.psnr_G, D: found.D_G, rate: found.rate_G, water: found.water_G, assumed: false };
+  if (assumed === null) return { psnr: rates.psnr_G, D: rates.D_G, rate: rates.rate_G, water: rates.water_G, assumed: false };
   const i = TARGETS.indexOf(assumed);
-  return { psnr: assumed, D: distortion(assumed), rate: found.rate[i], water: found.water[i], assumed: true };
+  return { psnr: assumed, D: distortion(assumed), rate: rates.rate[i], water: rates.water[i], assumed: true };
 }
 
 // By one of the two rates: R(D0), R(D_G), α (null where R(D0) = 0) and T, as App. B has them.
-function demand(found, name) {
-  const rate = found[name][TARGETS.indexOf(settings.psnr)];
-  const rate_G = reached(found)[name];
+function demand(rates, name) {
+  const rate = rates[name][TARGETS.indexOf(settings.psnr)];
+  const rate_G = reached(rates)[name];
   return { rate, rate_G, alpha: rate > 0 ? rate_G / rate : null, T: Math.max(0, rate - rate_G) };
 }
 
 const bits = (value) => `${Math.round(value).toLocaleString("en-US")} bits`;
 const times = (value) => (value >= 100 ? Math.round(value).toLocaleString("en-US") : Format.number(value, 2));
 
-function verdict(found, gaussian, water) {
-  const { capacity, rate } = found;
+function verdict(rates, gaussian, water) {
+  const { capacity, rate } = rates;
   const enough = `G alone is already good enough: D_G is no larger than D0, so T = 0 and the patches owe nothing.`;
-  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${found.M} patch codes carry, so no N can supply it` : `${Format.percent(T / capacity)} of what all M = ${found.M} patch codes carry`);
-  const perDecibel = (found.values / 2) * (Math.log2(10) / 10);
+  const tells = (T) => (T > capacity ? `${times(T / capacity)} times what all M = ${rates.M} patch codes carry, so no N can supply it` : `${Format.percent(T / capacity)} of what all M = ${rates.M} patch codes carry`);
+  const perDecibel = (rates.values / 2) * (Math.log2(10) / 10);
   if (rate.every((R) => R === 0)) return "This picture is of one colour: σ² = 0, so R(D) = 0 at every D and T = 0.";
   if (gaussian.rate === 0) return "This target is coarser than the picture’s own variance: R(D0) = 0, α is undefined, and T = 0.";
   if (gaussian.T === 0 && water.T === 0) return enough;
   return `By Eq. 18 T is ${bits(gaussian.T)}: ${tells(gaussian.T)}. Below σ², Eq. 18 charges ${bits(perDecibel)} for each decibel, so all these codes would buy ${(capacity / perDecibel).toFixed(2)} dB. By reverse water-filling T is ${bits(water.T)}: ${tells(water.T)}.`;
 }
 
-function bars(found, gaussian, water) {
+function bars(rates, gaussian, water) {
   const rows = [
     ["minimum", "T by Eq. 18", gaussian.T],
     ["water", "T by reverse water-filling", water.T],
-    ["capacity", `M = ${found.M} codes of ${props.code_bits} bits carry`, found.capacity],
+    ["capacity", `M = ${rates.M} codes of ${props.code_bits} bits carry`, rates.capacity],
   ];
   const top = Math.max(...rows.map(([, , value]) => value));
   return rows.map(([name, label, value]) => `<span class="label">${label}</span><span class="whole" role="img" aria-label="${label}: ${bits(value)}"><i class="${name}" style="width:${(100 * value) / top}%"></i></span><span class="number">${bits(value)}</span>`).join("");
 }
 
-function table(found, gaussian, water) {
+function table(rates, gaussian, water) {
   const alpha = (one) => (one.alpha === null ? "undefined" : Format.number(one.alpha, 3));
   const rows = [
     ["<em>R</em>(<em>D</em><sub>0</sub>)", (one) => bits(one.rate)],
     ["<em>R</em>(<em>D<sub>G</sub></em>)", (one) => bits(one.rate_G)],
     ["α = <em>R</em>(<em>D<sub>G</sub></em>) / <em>R</em>(<em>D</em><sub>0</sub>)", alpha],
     ["<em>T</em> = max(0, <em>R</em>(<em>D</em><sub>0</sub>) − <em>R</em>(<em>D<sub>G</sub></em>))", (one) => bits(one.T)],
-    [`<em>T</em> against ${props.code_bits} <em>M</em> = ${bits(found.capacity)}`, (one) => `${times(one.T / found.capacity)} ×`],
+    [`<em>T</em> against ${props.code_bits} <em>M</em> = ${bits(rates.capacity)}`, (one) => `${times(one.T / rates.capacity)} ×`],
   ];
   return rows.map(([head, cell]) => `<tr><th scope="row">${head}</th><td>${cell(gaussian)}</td><td>${cell(water)}</td></tr>`).join("");
 }
@@ -91,27 +91,27 @@ function table(found, gaussian, water) {
 
 const decibels = (dB) => (dB === null ? "no error" : `${dB.toFixed(1)} dB`);
 
-function slides(name, now, told) {
-  Object.entries({ valuemin: Plot.LOW, valuemax: Plot.HIGH, valuenow: now, valuetext: told })
+function slides(name, now, words) {
+  Object.entries({ valuemin: Plot.LOW, valuemax: Plot.HIGH, valuenow: now, valuetext: words })
     .forEach(([key, value]) => find(`[data-handle="${name}"]`).setAttribute(`aria-${key}`, value));
 }
 
 function tell() {
-  const { found } = shown;
-  const G = reached(found);
-  const [gaussian, water] = ["rate", "water"].map((name) => demand(found, name));
+  const { rates } = shown;
+  const G = reached(rates);
+  const [gaussian, water] = ["rate", "water"].map((name) => demand(rates, name));
   find(".what-if").hidden = !G.assumed;
-  text("what-if", `What if G alone reached ${decibels(G.psnr)}? D_G, α and T below are hypothetical: measured is ${decibels(found.psnr_G)}, with k = ${found.k}.`);
-  text("verdict", verdict(found, gaussian, water));
-  text("target", `D0 = ${Format.number(distortion(settings.psnr))} (${settings.psnr.toFixed(1)} dB), where D_G = ${Format.number(G.D)} ${G.assumed ? "is assumed" : `with k = ${found.k}`}`);
-  find('[data-text="bars"]').innerHTML = bars(found, gaussian, water);
-  find("tbody").innerHTML = table(found, gaussian, water);
+  text("what-if", `What if G alone reached ${decibels(G.psnr)}? D_G, α and T below are hypothetical: measured is ${decibels(rates.psnr_G)}, with k = ${rates.k}.`);
+  text("verdict", verdict(rates, gaussian, water));
+  text("target", `D0 = ${Format.number(distortion(settings.psnr))} (${settings.psnr.toFixed(1)} dB), where D_G = ${Format.number(G.D)} ${G.assumed ? "is assumed" : `with k = ${rates.k}`}`);
+  find('[data-text="bars"]').innerHTML = bars(rates, gaussian, water);
+  find("tbody").innerHTML = table(rates, gaussian, water);
   const asks = `T by Eq. 18 ${bits(gaussian.T)}, by water-filling ${bits(water.T)}`;
   slides("D0", settings.psnr, `D0 at ${decibels(settings.psnr)}, ${asks}`);
   slides("DG", Plot.nearest(G.psnr ?? Plot.HIGH), `D_G ${G.assumed ? "assumed" : "measured"} at ${decibels(G.psnr)}, ${asks}`);
 }
 
-const handles = () => ({ scale: settings.scale, psnr: settings.psnr, G: reached(shown.found) });
+const handles = () => ({ scale: settings.scale, psnr: settings.psnr, G: reached(shown.rates) });
 
 function draw() {
   listPictures();
@@ -122,14 +122,14 @@ function draw() {
   find(".theory").classList.toggle("waiting", !fits(shown?.asked));
   if (shown === null) return;
   const canvas = find("canvas");
-  Panels.paint(canvas, Panels.picture(Panels.rgb(shown.found.pixels)));
+  Panels.paint(canvas, Panels.picture(Panels.rgb(shown.rates.pixels)));
   canvas.setAttribute("aria-label", `${shown.name}, as the model sees it`);
   plot();
   tell();
 }
 
 function plot() {
-  if (shown !== null && svg.clientWidth > 0) Plot.draw(svg, shown.found, handles());
+  if (shown !== null && svg.clientWidth > 0) Plot.draw(svg, shown.rates, handles());
 }
 
 function listPictures() {
@@ -159,7 +159,7 @@ function move(name, dB) {
   const to = Plot.nearest(dB);
   if (shown === null || to === settings[name]) return;
   settings[name] = to;
-  Plot.moving(svg, shown.found, handles());
+  Plot.moving(svg, shown.rates, handles());
   tell();
 }
 

@@ -31,7 +31,7 @@ function drawChoice() {
   put("hovered", hovered);
   put("selected", selected);
   const dots = [...new Set([selected, hovered])].filter((index) => index !== null);
-  Curve.marks(curve, ranked, outcome.found, { epsilon, minimum }, dots.map((index) => rank[index]));
+  Curve.marks(curve, ranked, outcome.filtered, { epsilon, minimum }, dots.map((index) => rank[index]));
   find('[data-text="readout"]').innerHTML = place === null ? HINT : describe(place).map((part) => `<span>${part}</span>`).join("");
   const forced = forced_in.length + forced_out.length;
   const byHand = forced_in.includes(selected) || forced_out.includes(selected);

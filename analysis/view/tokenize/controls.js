@@ -60,8 +60,8 @@ function show() {
     if (document.activeElement !== number || Number(number.value) !== settings[name]) number.value = settings[name];
   });
   const rate = element.querySelector('[data-name="estimator"] [value="rate"]');
-  const told = `rate, bits to D₀ = ${settings.target_psnr ?? LIMITS.target} dB`;
-  if (rate && rate.textContent !== told) rate.textContent = told; // an open list would be laid out anew
+  const label = `rate, bits to D₀ = ${settings.target_psnr ?? LIMITS.target} dB`;
+  if (rate && rate.textContent !== label) rate.textContent = label; // an open list would be laid out anew
   selects.forEach((select) => {
     const value = settings[select.dataset.name];
     select.value = value ?? "";

@@ -84,11 +84,11 @@ def build(engine: Engine) -> None:
             gr.Number(None, label="target_psnr"),
         ]
         file = gr.File(label="tokens")
-        picture, told = gr.Image(label="picture", format="png"), gr.JSON(label="statistics")
+        picture, statistics = gr.Image(label="picture", format="png"), gr.JSON(label="statistics")
         for function, inputs, outputs in (
-            (tokenize, asked, [picture, told]),
-            (select, asked, told),
-            (decode, file, [picture, told]),
+            (tokenize, asked, [picture, statistics]),
+            (select, asked, statistics),
+            (decode, file, [picture, statistics]),
         ):
             gr.Button().click(function, inputs, outputs, api_name=function.__name__, **LIMITS)
 
@@ -139,5 +139,5 @@ def decoded(engine: Engine, path: str | None) -> tuple:
         data = opened.read(LARGEST)
     tokens = tokenfile.unpack(data, engine.model)
     x = engine.model.decode(tokens)
-    told = {"side": x.shape[-1], "k": tokens.global_codes.shape[1]}
-    return to_pil(x), told | {"kept": int(tokens.count), "bits": int(tokens.bits())}
+    statistics = {"side": x.shape[-1], "k": tokens.global_codes.shape[1]}
+    return to_pil(x), statistics | {"kept": int(tokens.count), "bits": int(tokens.bits())}

@@ -7,7 +7,7 @@ const front = find(".front");
 const wipe = find(".wipe");
 const LABELS = { kept: "The kept patches; dropped ones are dimmed", entropy: "Entropy of each patch: bright where the global tokens tell least", error: "Absolute error of what was decoded" };
 const SAME = ["picture", "box", "side", "k", "epsilon", "estimator", "target_psnr", "forced_in", "forced_out"];
-let told = ""; // the sentence that stands
+let standing = ""; // the sentence that stands
 let over = "kept"; // what the left square shows
 let last = null; // {settings, psnr} of the pixels on screen
 let other = null; // the same of the last that another policy made
@@ -52,7 +52,7 @@ function draw() {
   buttons("policy").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.policy === settings.policy)));
   front.classList.toggle("waiting", !shown?.pixels && !Studio.refusal);
   if (Studio.refusal && !shown?.pixels) {
-    told = find('[data-text="sentence"]').textContent = refusal();
+    standing = find('[data-text="sentence"]').textContent = refusal();
     return;
   }
   if (!shown?.keep) return;
@@ -61,8 +61,8 @@ function draw() {
   paint("picture", shown.layers.picture);
   paint("image", shown.layers.image);
   const now = sentence(shown); // numbers and names of ours alone
-  if (now !== told) find('[data-text="sentence"]').innerHTML = now; // what stands may have the focus
-  told = now;
+  if (now !== standing) find('[data-text="sentence"]').innerHTML = now; // what stands may have the focus
+  standing = now;
 }
 
 // A tap on a term anywhere on the page explains it there, in the words of the list below.

@@ -1,10 +1,10 @@
 // The patch view. `map` and `reply` are what the server last sent: the entropies of a picture, and
 // pixels for one setting. Whatever follows from the map (selection, curve, bits) is computed here.
 //
-// Studio.shown = { settings, map, found, keep, kept, tokens, bits, pixels, layers }:
+// Studio.shown = { settings, map, filtered, keep, kept, tokens, bits, pixels, layers }:
 //   map      size, grid, stride, M, entropy[M], codes[M], minimum (T), unit, error, layout, codebook_size,
 //            rgb, ranked {order, cumulative, total}, rank[M], patch (of each pixel)
-//   found    {tau, count, binding, keep} of DTF; keep, kept, tokens, bits {codes, count, places,
+//   filtered {tau, count, binding, keep} of DTF; keep, kept, tokens, bits {codes, count, places,
 //            total}, loss of the policy with what is forced; pixels {rgb, psnr, ssim} or null
 //   layers   by name, the words that its panels show; of image and error the last that came
 const { Selection, Panels, Colour, Curve, Format, courier } = Studio;
@@ -92,10 +92,10 @@ function draw() {
   if (map === null) return;
   const { settings } = Studio;
   const fits = pixelsFit();
-  const told = fits ? Uint8Array.from(reply.keep, Number) : null;
-  outcome = Selection.outcome(map, settings, told);
+  const serverKeep = fits ? Uint8Array.from(reply.keep, Number) : null;
+  outcome = Selection.outcome(map, settings, serverKeep);
   const { keep, kept } = outcome;
-  if (keep && told && keep.some((mine, i) => mine !== told[i])) {
+  if (keep && serverKeep && keep.some((mine, i) => mine !== serverKeep[i])) {
     console.error("The browser and the server disagree about the kept patches.");
   }
   Studio.shown = mapFits() ? { settings, map, ...outcome, pixels: fits ? reply : null, layers } : null;
@@ -106,7 +106,7 @@ function draw() {
   find('[data-panel="kept"]').setAttribute("aria-label", `${kept ?? "some"} of ${map.M} patches are kept; the others are dimmed`);
   text("quality", fits ? `${Format.decibels(reply.psnr)}, SSIM ${reply.ssim.toFixed(3)}` : "…");
   find(".statistics").innerHTML = Statistics.cells(map, settings, outcome, fits ? reply : null);
-  find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.found, fits ? reply : null);
+  find('[data-text="constraint"]').innerHTML = Statistics.constraint(map, settings, outcome.filtered, fits ? reply : null);
   drawMarks();
   drawChoice();
   document.dispatchEvent(new CustomEvent("studio-drawn"));

@@ -30,7 +30,7 @@ const Statistics = (() => {
   return {
     byHand,
 
-    cells(map, settings, { found, kept, tokens, bits }, pixels) {
+    cells(map, settings, { filtered, kept, tokens, bits }, pixels) {
       const { k } = map.settings;
       const N = kept ?? "…";
       const per256 = map.M === 256 ? "" : ` and ${(tokens / 256).toFixed(3)} of 256`;
@@ -43,8 +43,8 @@ const Statistics = (() => {
           : cell("bits", "Size", `${grouped(bits.total)} bits`, `${(bits.total / map.size ** 2).toFixed(4)} per pixel: codes ${grouped(bits.codes)}, N ${bits.count}, places ${bits.places}`),
         cell("psnr", "PSNR", pixels ? Format.decibels(pixels.psnr) : "…", "of the clipped picture", "pixels"),
         cell("ssim", "SSIM", pixels ? pixels.ssim.toFixed(4) : "…", "Gaussian window, 11 px", "pixels"),
-        cell("tau", `Threshold τ ${term("threshold", "τ")}`, `${Format.number(found.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}: a score, not the size`),
-        cell("binding", "Binding", ...BINDING[found.binding]),
+        cell("tau", `Threshold τ ${term("threshold", "τ")}`, `${Format.number(filtered.tau, 4)} ${unit}`, `of ${total} = ${Format.number(map.ranked.total, 4)}: a score, not the size`),
+        cell("binding", "Binding", ...BINDING[filtered.binding]),
       ].join("");
     },
 

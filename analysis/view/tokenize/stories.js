@@ -49,7 +49,7 @@ const find = (selector) => element.querySelector(selector);
 const wanted = STORIES.map(({ settings }) => ({ ...START, ...settings }));
 // What makes a story: looking closer does not leave it.
 const KEYS = ["example", "box", "side", "epsilon", "k", "estimator", "policy", "target_psnr", "forced_in", "forced_out"];
-let told = null; // index of the story on screen
+let story = null; // index of the story on screen
 
 const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
 const percent = (share) => Format.percent(share, 0);
@@ -66,15 +66,15 @@ function measured({ map, keep }, regions) {
 function draw() {
   const { settings, shown } = Studio;
   const now = wanted.findIndex((values) => Studio.agree(values, settings, KEYS));
-  if (now >= 0) told = now;
-  else if (told !== null && wanted[told].example !== settings.example) told = null;
+  if (now >= 0) story = now;
+  else if (story !== null && wanted[story].example !== settings.example) story = null;
   find(".list").querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === now)));
-  find('[data-text="story"]').hidden = told === null;
-  if (told !== null && find('[data-text="story"]').dataset.told !== String(told)) {
-    find('[data-text="story"]').innerHTML = STORIES[told].text;
-    find('[data-text="story"]').dataset.told = told;
+  find('[data-text="story"]').hidden = story === null;
+  if (story !== null && find('[data-text="story"]').dataset.story !== String(story)) {
+    find('[data-text="story"]').innerHTML = STORIES[story].text;
+    find('[data-text="story"]').dataset.story = story;
   }
-  const regions = told !== null && shown?.keep ? STORIES[told].regions : undefined;
+  const regions = story !== null && shown?.keep ? STORIES[story].regions : undefined;
   find('[data-text="measured"]').hidden = regions === undefined;
   const line = regions === undefined ? "" : measured(shown, regions);
   if (find('[data-text="measured"]').textContent !== line) find('[data-text="measured"]').textContent = line;

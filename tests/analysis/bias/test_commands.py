@@ -4,8 +4,10 @@ import conftest
 import numpy as np
 import pytest
 from PIL import Image
+from pretend_gpu import PretendGPU
 
 import analysis.__main__ as command_line
+from analysis.base import cli
 from analysis.base.results import load
 from analysis.bias import commands, counterfactuals, cure, decomposition, placement, probe
 from analysis.rate import redundancy, theory
@@ -69,6 +71,7 @@ def run(folder, verb, out, weights=("grid",)):
 @pytest.mark.parametrize("verb", KINDS)
 def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(commands, "Lite0", Means)
+    monkeypatch.setattr(probe, "STEPS", 3)
     several = verb in ("decompose", "probe")
     out = tmp_path / "results" / f"{verb}.json"
     run(folder, verb, out.parent, ("grid", "sequence") if several else ("grid",))
@@ -100,6 +103,17 @@ def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, t
         assert [one.pictures for one in result.at_share] == [
             one.pictures for one in result.placements
         ]
+
+
+@pytest.mark.parametrize("verb", ["probe", "cure", "theory", "redundancy"])
+def test_every_command_works_on_a_gpu_too(folder, verb, monkeypatch, tmp_path):
+    monkeypatch.setattr(commands, "Lite0", Means)
+    monkeypatch.setattr(probe, "STEPS", 3)
+    monkeypatch.setattr(cli, "best_device", lambda: "cuda")
+    with PretendGPU() as gpu:
+        run(folder, verb, tmp_path)
+    assert {"linear", "scaled_dot_product_attention"} <= gpu.used
+    assert load(KINDS[verb], tmp_path / f"{verb}.json")
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(folder, tmp_path):

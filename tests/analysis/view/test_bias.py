@@ -315,7 +315,7 @@ def share(value, p):
     ],
 )  # fmt: skip
 def test_the_verdict_follows_the_test_and_what_can_be_reached(value, count, p, told):
-    assert lab_results.edges_said(share(value, p), count, 256) == told
+    assert lab_results.edges_verdict(share(value, p), count, 256) == told
 
 
 def test_what_is_reachable_is_reached():
@@ -324,7 +324,7 @@ def test_what_is_reachable_is_reached():
     for N in (100, 207, 240, 255):
         most = min(N, int(edge.sum())) / N
         least = max(0, N - int((~edge).sum())) / N
-        told = lab_results.edges_said(share(0.2, 0.5), N, 256)
+        told = lab_results.edges_verdict(share(0.2, 0.5), N, 256)
         assert f"at most {100 * most:.1f} % with N = {N} in each" in told
         assert (f"at least {100 * least:.1f} %" in told) == (least > 0)
 

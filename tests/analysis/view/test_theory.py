@@ -89,7 +89,7 @@ def test_hostile_questions_get_one_sentence(rates, files, change):
 def test_the_papers_rows_are_read_as_printed():
     points = {point.name: point for point in table.paper_points()}
     ours = points["TaTok + MaskGIT-ViT"]
-    assert ours.kind == "tatok" and "2.17 in Fig. 5" in ours.told
+    assert ours.kind == "tatok" and "2.17 in Fig. 5" in ours.source
     expected = {"gfid": 1.89, "rfid": 1.51, "tokens": 56.4, "parameters": 177, "throughput": 94.3}
     assert {key: ours.values[key] for key in expected} == expected
     assert ours.values["speedup"] == pytest.approx(8.73, abs=0.01)  # "8.7x" of the abstract
@@ -97,7 +97,8 @@ def test_the_papers_rows_are_read_as_printed():
     assert taming.kind == "diffusion" and taming.values["throughput"] is None
     assert taming.values["speedup"] is None
     assert (
-        points["VAE + LDM-4"].values["tokens"] == 4096 and "4096 × 3" in points["VAE + LDM-4"].told
+        points["VAE + LDM-4"].values["tokens"] == 4096
+        and "4096 × 3" in points["VAE + LDM-4"].source
     )
     assert len(points) == 15 and all(set(p.values) == set(table.AXES) for p in points.values())
 
@@ -112,7 +113,7 @@ def test_our_speed_stands_on_comparable_axes_only():
     drawn = {key for point in points for key, value in point.values.items() if value is not None}
     assert drawn == {"tokens", "speedup"} and {point.kind for point in points} == {"ours"}
     assert [point.values["speedup"] for point in points] == [8.0, 1.0]
-    assert "3 samples per second on CPU" in points[0].told
+    assert "3 samples per second on CPU" in points[0].source
 
 
 def test_our_tokenizers_rows_carry_their_label(tmp_path):
