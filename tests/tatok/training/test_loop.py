@@ -17,8 +17,14 @@ from small_runs import picture_folder, trainer
 from tatok import TaTok
 from tatok.images import to_pil
 from tatok.training import data, loop
+<<<<<<< HEAD
 from tatok.training.draws import draw_k, draw_keep
 from tatok.training.loop import RunOptions, World, learning_rate
+=======
+from tatok.training.draws import Draws, draw_k, draw_keep
+from tatok.training.loop import RunOptions, Trainer, World, learning_rate
+from tatok.training.losses import LossWeights, total_loss
+>>>>>>> 920f814 (Training with the paper's losses as sums, and with one N)
 from tatok.training.tokenizer import TokenizerTask, start_from_pca
 
 pytestmark = pytest.mark.gradients
@@ -102,6 +108,17 @@ def test_draws_serve_every_k_and_every_n():
     raster = torch.arange(16) < partial.sum(1, keepdim=True)
     assert 0.05 < (partial == raster).all(1).float().mean() < 0.35  # `first` is among them
     assert 0.05 < (partial == raster.flip(1)).all(1).float().mean() < 0.35  # `last` too
+
+
+@pytest.mark.gradients
+def test_one_k_and_one_n_where_they_are_asked_for(folder):
+    model, files = random_model(), data.list_images([folder])[:4]
+    task = TokenizerTask(model, files, files, draws=Draws(vary_k=False, only_n=5), unquantized=0)
+    for n in range(0, 40, 4):
+        task.loss(pictures(4), n, World.join())
+        made, keep = task._last
+        assert keep.sum(dim=1).tolist() == [5] * 4
+        assert made.globals.codes.shape[1] == model.config.k
 
 
 def test_draws_of_two_processes_are_the_joint_draw():
