@@ -47,10 +47,11 @@ def weights(one: argparse.ArgumentParser, default: str = "demo", several: bool =
     one.add_argument("--seed", type=int, default=0, help="of every draw")
 
 
-def pictures(one: argparse.ArgumentParser, n: int) -> None:
+def pictures(one: argparse.ArgumentParser, n: int | None = None) -> None:
     """--data and --n, of all pictures in a folder."""
     one.add_argument("--data", type=Path, help="folder of pictures; of */val if it has them")
-    one.add_argument("--n", type=int, default=n, help="use only so many, evenly spaced")
+    one.add_argument("--n", type=int, default=n, help="use only so many, evenly spaced; else all")
+    one.add_argument("--without", type=Path, help="list of names to leave out, as assets/used.txt")
 
 
 def listed(one: argparse.ArgumentParser, n: int | None = None) -> None:
@@ -68,6 +69,11 @@ def train(one: argparse.ArgumentParser, text: str, images: int | None = None) ->
     one.add_argument("--train", type=Path, nargs="+", required=must, help=f"folders of {text}")
     if must:
         one.add_argument("--images", type=count, default=images, help="how many to use")
+
+
+def card(one: argparse.ArgumentParser) -> None:
+    """--card."""
+    one.add_argument("--card", type=Path, help="Markdown file that gets the tables, between marks")
 
 
 def epsilon(one: argparse.ArgumentParser, default: float) -> None:
@@ -131,8 +137,15 @@ def fitted(args: argparse.Namespace, origin: Provenance) -> tuple[list[ImageFile
 
 def finish(args: argparse.Namespace, result: object, tables: str, origin: Provenance) -> None:
     """Print what was found and where it comes from; write the file."""
-    print(f"{tables}\n\n{origin.line()}")
+    show(args, f"{tables}\n\n{origin.line()}")
     save(args, result)
+
+
+def show(args: argparse.Namespace, tables: str) -> None:
+    """Print tables; and put them between the marks of the command in the card that is named."""
+    print(tables)
+    if getattr(args, "card", None):
+        results.write_between(args.card, args.name, tables)
 
 
 def save(args: argparse.Namespace, result: object) -> None:

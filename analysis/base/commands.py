@@ -1,4 +1,4 @@
-"""python -m analysis evaluate | validation-list."""
+"""python -m analysis evaluate | validation-list | coverage | all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from analysis.base import cli, results
+from analysis.base import cli, coverage, everything, recipes, results
 from analysis.base.evaluate import (
     FLOOR_IMAGES,
     VALIDATION,
@@ -19,8 +19,8 @@ from analysis.base.evaluate import (
     read_list,
     validation_list,
 )
-from analysis.base.extractors import Lite0
-from analysis.base.provenance import describe_folders, describe_list, provenance
+from analysis.base.extractors import EXTRACTORS, Lite0
+from analysis.base.provenance import ROOT, describe_folders, describe_list, provenance
 from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
 from tatok.training.data import ImageFile, large_enough, list_images, spread
@@ -48,7 +48,7 @@ def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     if side != model.config.image_size:
         model = model.reshaped(image_size=side)
     report = evaluate(model, images, sets, extractor, train, args.seed)
-    print(f"{markdown(report)}\n\n{origin.line()}")
+    cli.show(args, f"{markdown(report)}\n\n{origin.line()}")
     values = {"provenance": asdict(origin), **asdict(report)}
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     results.write(results.path_of(args.name, args.out), text)
@@ -73,12 +73,24 @@ def run_validation_list(args: argparse.Namespace, argv: list[str]) -> None:
     results.write(args.list, "\n".join(validation_list(args.data, args.n)) + "\n")
 
 
+def run_coverage(args: argparse.Namespace, argv: list[str]) -> None:
+    """Print how often the intervals of a Fréchet distance hold the truth."""
+    print(coverage.markdown(coverage.measure(args.features, args.draws, args.seed)))
+
+
+def run_all(args: argparse.Namespace, argv: list[str]) -> None:
+    """Every result file, the card's tables, the claims and the screenshots."""
+    plan = list(everything.steps(args.data.resolve(), args.pair, args.second))
+    everything.make(plan, args.work, everything.call, print)
+
+
 def add(verbs) -> None:
-    """`evaluate` and `validation-list`."""
+    """`evaluate`, `validation-list`, `coverage` and `all`."""
     card = cli.verb(verbs, "evaluate", run_evaluate, "the model card's table")
     cli.weights(card)
     cli.listed(card)
     cli.train(card, "training pictures to fit the floor to (else no floor)")
+    cli.card(card)
     card.add_argument(
         "--side",
         type=cli.count,
@@ -90,3 +102,24 @@ def add(verbs) -> None:
     names.add_argument("--n", type=int, default=500, help="names, the same number from each")
     names.add_argument("--list", type=Path, default=VALIDATION, help="the file to write")
     names.set_defaults(run=run_validation_list)
+
+    text = "how often the intervals of an rFD hold a truth that is known"
+    covered = verbs.add_parser("coverage", help=text)
+    covered.add_argument("--features", type=cli.count, default=160, help="d")
+    covered.add_argument("--draws", type=cli.count, default=200, help="sets of features")
+    covered.add_argument("--seed", type=int, default=0)
+    covered.set_defaults(run=run_coverage)
+
+    text = "every result, table, claim and screenshot; a stopped run goes on where it was"
+    whole = verbs.add_parser("all", help=text)
+    whole.add_argument("--data", type=Path, required=True, help="as in the README")
+    whole.add_argument(
+        "--pair",
+        type=Path,
+        nargs="+",
+        default=[ROOT / part for part in recipes.PAIR.split()],
+        help="weights of both layouts, trained for equal time",
+    )
+    whole.add_argument("--second", choices=EXTRACTORS, help="extractor of a second opinion")
+    whole.add_argument("--work", type=Path, default=Path(".cache/all"), help="what is done")
+    whole.set_defaults(run=run_all)

@@ -180,6 +180,9 @@ def plan(model: TaTok) -> list[Line]:
             if n != N:
                 section = f"Policies at {budget:,} bits, those of DTF ({own}) with N = {N}"
                 lines.append(Line(section, setting.label, replace(setting, count=n)))
+    for policy, estimator in _policies():  # what G adds is measured against the best without it
+        setting = Setting(0, counts[0], None, estimator, policy)
+        lines.append(Line(f"Policies at N = {counts[0]}, k = 0", setting.label, setting))
     for epsilon in EPSILONS:
         for estimator in ESTIMATORS:
             setting = Setting(k, epsilon=epsilon, estimator=estimator)

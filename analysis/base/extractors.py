@@ -45,10 +45,14 @@ class Lite0(nn.Module):
 
     name = "EfficientNet-Lite0"
     size = 224  # pixels, the resolution of its training
+    variant = 0
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = load_lite(0)
+        try:
+            self.net = load_lite(self.variant)
+        except ValueError as error:  # the package with the weights is missing
+            raise ExtractorUnavailable(str(error)) from error
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> LiteOutput:
@@ -58,6 +62,14 @@ class Lite0(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Pooled features (B, 1280) of x (B, 3, H, W) in [-1, 1]."""
         return self(x).features
+
+
+class Lite1(Lite0):
+    """EfficientNet-Lite1 at 240 px (d = 1280): a second opinion of a verdict by Lite0."""
+
+    name = "EfficientNet-Lite1"
+    size = 240
+    variant = 1
 
 
 class Inception(nn.Module):
@@ -113,7 +125,7 @@ class Inception(nn.Module):
         return features
 
 
-EXTRACTORS: dict[str, type] = {"lite0": Lite0, "inception": Inception}
+EXTRACTORS: dict[str, type] = {"lite0": Lite0, "lite1": Lite1, "inception": Inception}
 
 
 def extractor_or_lite0(name: str, say: Callable[[str], object]) -> FeatureExtractor:

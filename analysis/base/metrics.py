@@ -47,12 +47,17 @@ def collect_features(batches: Iterable[Tensor], extractor: FeatureExtractor) -> 
 
 def rfd_label(extractor: FeatureExtractor, n: int) -> str:
     """The name under which an rFD is shown; "rFID" is kept for the Inception of the literature."""
-    return f"r{_fd(extractor)} ({extractor.name}, N={n})"
+    return f"r{_fd(extractor.name)} ({extractor.name}, N={n})"
+
+
+def limit_label(extractor: str) -> str:
+    """The name of an rFD of infinitely many images, extrapolated: `stats.Originals.distances`."""
+    return f"r{_fd(extractor)} ({extractor}, N → ∞)"
 
 
 def gfd_label(extractor: FeatureExtractor, generated: int, real: int) -> str:
     """The name under which a gFD is shown: of `generated` images against `real` ones."""
-    return f"g{_fd(extractor)} ({extractor.name}, N={generated} generated, {real} real)"
+    return f"g{_fd(extractor.name)} ({extractor.name}, N={generated} generated, {real} real)"
 
 
 def kid_label(extractor: FeatureExtractor, n: int) -> str:
@@ -124,8 +129,8 @@ def bootstrap_interval(
     return Interval(low, high)
 
 
-def _fd(extractor: FeatureExtractor) -> str:
-    return "FID" if extractor.name == Inception.name else "FD"
+def _fd(extractor: str) -> str:
+    return "FID" if extractor == Inception.name else "FD"
 
 
 def _matrices(X: np.ndarray, Y: np.ndarray, paired: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -44,6 +44,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A Fréchet distance as the number of images grows without end, by extrapolation in 1/N.
+
+    sizes, values: N, N/2 and N/4 images, and the mean distance of the sets of that size that the
+    images fall into. The estimate rests on the first two; the third shows how straight the line is.
+    """
+
+    sizes: tuple[int, ...]
+    values: tuple[float, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
 class Point:
     """One setting, measured over all images of the file.
 
@@ -53,6 +66,7 @@ class Point:
     bits            mean exact size of the tokens; bits_per_pixel: over the S × S pixels
     psnr            dB, mean over images; an image without error counts as 60 dB
     fd, kid         Fréchet and kernel distance to the originals; labels: see Experiment
+    limit           the Fréchet distance of infinitely many images; None of fewer than 2 d
     """
 
     x: float
@@ -64,6 +78,7 @@ class Point:
     psnr: Estimate
     fd: Estimate
     kid: Estimate
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,26 @@ def write(path: Path, text: str) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise BadResult(f"{path.name} cannot be written to {path.parent}.") from error
+
+
+def between(path: Path, start: str, end: str) -> tuple[str, str, str]:
+    """A text file before, between and after two marks. BadResult where they are not."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadResult(f"{path.name} cannot be read.") from error
+    before, opened, rest = text.partition(start)
+    inside, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise BadResult(f"{path.name} has no place for the table: {start} and {end}.")
+    return before, inside, after
+
+
+def write_between(path: Path, name: str, body: str) -> None:
+    """Put a text between the marks of that name in a Markdown file. BadResult without marks."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, after = between(path, start, end)
+    write(path, f"{before}{start}\n{body}\n{end}{after}")
 
 
 def load(kind: type[T], path: Path) -> T:

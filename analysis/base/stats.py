@@ -4,20 +4,27 @@ A bootstrap sample holds fewer distinct images than the set, so a Fréchet dista
 as N falls, comes out too high in every one of them. Deleting a group of images at a time leaves
 the estimate nearly as it is and shows its spread.
 
+The bias itself is of the size of the distances that are compared: it falls as 1/N once there are
+more images than features, so that the distance of infinitely many images can be told from that of
+all N and of its halves (`Originals.distances`; the idea is Chong & Forsyth's, arXiv:1911.07023).
+With fewer than 2 d images, d features, it cannot, and there is no such number. `coverage` shows
+how often the intervals hold the truth.
+
 Group g of G = 20 is every image i with i mod 20 = g. All intervals are 95 %. They speak of other
-images of the same kind, not of other weights or seeds, and not of the bias.
+images of the same kind, not of other weights or seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from analysis.base.metrics import bootstrap_interval, covariance_factor, frechet_distance
-from analysis.base.results import Estimate
+from analysis.base.results import Estimate, Limit
 
 GROUPS = 20
 FEWEST = 2 * GROUPS  # images; with fewer there are no groups, and no interval by jackknife
@@ -64,59 +71,118 @@ def jackknife(value: float, replicates: list[float]) -> Estimate:
     return Estimate(value, value - half, value + half, tuple(replicates))
 
 
-def unbiased(estimate: Estimate) -> Estimate:
-    """The estimate less the jackknife's of its bias, (G-1) (mean of the replicates - value).
+@dataclass(frozen=True)
+class _Moments:
+    """Sums over rows of a matrix: how many, Σ z (d,) and Σ z zᵀ (d, d)."""
 
-    A Fréchet distance is too high, by an amount that falls with n and differs from value to value;
-    mostly that makes relative changes too small. With fewer images than features much of the bias
-    stays. Without replicates the estimate stays as it is.
-    """
-    if not estimate.replicates:
-        return estimate
-    bias = (GROUPS - 1) * (float(np.mean(estimate.replicates)) - estimate.value)
-    return jackknife(estimate.value - bias, [r - bias for r in estimate.replicates])
+    n: int
+    sum: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, Z: np.ndarray) -> _Moments:
+        return cls(len(Z), Z.sum(axis=0), Z.T @ Z)
+
+    def __add__(self, other: _Moments) -> _Moments:
+        return _Moments(self.n + other.n, self.sum + other.sum, self.squares + other.squares)
+
+    def __sub__(self, other: _Moments) -> _Moments:
+        return _Moments(self.n - other.n, self.sum - other.sum, self.squares - other.squares)
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """Of some of the originals: A (·, d) with AᵀA their covariance, and their mean (d,)."""
+
+    A: np.ndarray
+    mean: np.ndarray
+
+    def distance(self, rows: _Moments, centre: np.ndarray) -> float:
+        """`frechet_distance` to rows that are given by their sums less `centre`.
+
+        With C_X = AᵀA: tr (C_X C_Y)^½ = Σ √λ over the eigenvalues λ of A C_Y Aᵀ.
+        """
+        shift = rows.sum / rows.n
+        C = (rows.squares - rows.n * np.outer(shift, shift)) / (rows.n - 1)
+        cross = np.sqrt(np.linalg.eigvalsh(self.A @ C @ self.A.T).clip(min=0)).sum()
+        means = np.square(centre + shift - self.mean).sum()
+        return float(means + np.square(self.A).sum() + np.trace(C) - 2 * cross)
+
+
+def _half(g: int) -> int:
+    """Which half of the images group g is in."""
+    return int(g >= GROUPS // 2)
 
 
 class Originals:
     """Features X (n, d) of the images that all settings are compared with, prepared once.
 
-    Holds 20 factors of d × d numbers or less: 260 MB for n = 2,000 and d = 1280.
+    Holds 20 factors of d × d numbers or less, 40 where there is a limit: 0.5 GB for d = 1280.
     """
 
     def __init__(self, X: np.ndarray) -> None:
         self.X = np.asarray(X, np.float64)
-        self._without = []  # per group: factor and mean of the others
-        if len(X) >= FEWEST:
-            for g in range(GROUPS):
-                rest = self.X[~group(g, len(X))]
-                self._without.append((covariance_factor(rest), rest.mean(axis=0)))
+        n, d = X.shape
+        self._groups = np.arange(n) % GROUPS
+        every = np.ones(n, bool)
+        self._without: list[_Factor] = []  # per group: of the other images
+        self._half: list[_Factor] = []  # per half
+        self._half_without: list[_Factor] = []  # per group: of the other images of its half
+        if n >= FEWEST:
+            self._without = [self._factor(every, g) for g in range(GROUPS)]
+        if n >= max(FEWEST, 2 * d):
+            self._half = [self._factor(half) for half in self._halves()]
+            self._half_without = [self._factor(self._halves()[_half(g)], g) for g in range(GROUPS)]
 
-    def fd(self, Y: np.ndarray) -> Estimate:
-        """Fréchet distance to Y (n, d), row i the reconstruction of image i; jackknife."""
+    def distances(self, Y: np.ndarray) -> tuple[Estimate, Limit | None]:
+        """Fréchet distances to Y (n, d), row i the reconstruction of image i.
+
+        That of the n images, and of infinitely many where n ≥ 2 d. With FD_n = FD + b/n, and FD_½
+        the mean of those of both halves (every image is in one), FD = 2 FD_n - FD_½. Both with the
+        jackknife's interval over groups, each taken out of the whole and of its half.
+        """
         Y = np.asarray(Y, np.float64)
         value = frechet_distance(self.X, Y)
         if not self._without:
-            return Estimate(value)
-        found = jackknife(value, self._fd_without(Y))
-        return Estimate(value, max(0.0, found.low), found.high, found.replicates)
-
-    def _fd_without(self, Y: np.ndarray) -> list[float]:
-        """`frechet_distance` without each group, from sums over all rows less those of the group.
-
-        With C_X = AᵀA: tr (C_X C_Y)^½ = Σ √λ over the eigenvalues λ of A C_Y Aᵀ.
-        """
+            return Estimate(value), None
         centre = Y.mean(axis=0)
         Z = Y - centre  # so that little is lost in the differences below
-        squares, distances = Z.T @ Z, []
-        for g, (A, mean) in enumerate(self._without):
-            out = Z[group(g, len(Z))]
-            m = len(Z) - len(out)
-            shift = -out.sum(axis=0) / m  # mean of the rest
-            C = (squares - out.T @ out - m * np.outer(shift, shift)) / (m - 1)
-            cross = np.sqrt(np.linalg.eigvalsh(A @ C @ A.T).clip(min=0)).sum()
-            means = np.square(centre + shift - mean).sum()
-            distances.append(float(means + np.square(A).sum() + np.trace(C) - 2 * cross))
-        return distances
+        parts = [_Moments.of(Z[half]) for half in self._halves()]
+        whole = parts[0] + parts[1]
+        halves = [
+            half.distance(part, centre) for half, part in zip(self._half, parts, strict=False)
+        ]
+        n, at_n, at_half = len(Y), [], []
+        for g, factor in enumerate(self._without):
+            out = _Moments.of(Z[self._groups == g])
+            at_n.append(factor.distance(whole - out, centre))
+            if halves:
+                mine = parts[_half(g)] - out
+                other = 1 - _half(g)
+                mixed = mine.n * self._half_without[g].distance(mine, centre)
+                mixed += parts[other].n * halves[other]
+                at_half.append(mixed / (n - out.n))
+        found = jackknife(value, at_n)
+        found = Estimate(value, max(0.0, found.low), found.high, found.replicates)
+        if not halves:
+            return found, None
+        half = sum(part.n * one for part, one in zip(parts, halves, strict=True)) / n
+        limit = jackknife(2 * value - half, [2 * a - b for a, b in zip(at_n, at_half, strict=True)])
+        return found, Limit((n, n // 2, n // 4), (value, half, self._quarters(Y)), limit)
+
+    def _halves(self) -> tuple[np.ndarray, np.ndarray]:
+        first = self._groups < GROUPS // 2
+        return first, ~first
+
+    def _factor(self, rows: np.ndarray, without: int = -1) -> _Factor:
+        X = self.X[rows & (self._groups != without)]
+        return _Factor(covariance_factor(X), X.mean(axis=0))
+
+    def _quarters(self, Y: np.ndarray) -> float:
+        """Mean distance of the quarters of the images: it shows whether the bias falls as 1/N."""
+        quarters = (self._groups * 4 // GROUPS == q for q in range(4))
+        sums = (rows.sum() * frechet_distance(self.X[rows], Y[rows]) for rows in quarters)
+        return float(sum(sums) / len(Y))
 
     def kid(self, Y: np.ndarray, seed: int = 0) -> Estimate:
         """Paired kernel distance (`metrics.kid`) to Y (n, d) with a bootstrap over images.

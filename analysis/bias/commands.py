@@ -11,20 +11,30 @@ from analysis.base.evaluate import find, read_list
 from analysis.base.extractors import Lite0
 from analysis.base.metrics import rfd_label
 from analysis.bias import counterfactuals, cure, decomposition, placement, probe
+from analysis.paper.commands import inputs
 from analysis.paper.plans import papers_count
 from tatok.entropy import ESTIMATORS
 from tatok.training.data import load_batch
 
 
 def run_bias(args: argparse.Namespace, argv: list[str]) -> None:
-    """Fig. 8's pictures, noises, colours and photographs."""
-    model, images, origin = cli.loaded(args, args.weights, argv)
+    """Fig. 8's pictures, noises, colours and photographs; of all weights but the first at N."""
+    first, *rest = args.weights
+    model, images, origin = cli.loaded(args, first, argv)
     how = {"epsilon": args.epsilon, "seed": args.seed}
     found = placement.measure(model, images, args.pictures, **how)
     N = papers_count(model.config.num_patches)
     at_share = placement.measure(model, images, args.pictures, **how, count=N)
-    tables = f"{placement.markdown(found)}\n\nN = {N}:\n\n{placement.markdown(at_share)}"
-    cli.finish(args, placement.Bias(found, origin, at_share), tables, origin)
+    tables = [placement.markdown(found), f"N = {N}:", placement.markdown(at_share)]
+    twins = []
+    for weights in rest:
+        model, images, made = cli.loaded(args, weights, argv)
+        N = papers_count(model.config.num_patches)
+        placed = placement.measure(model, images, args.pictures, **how, count=N)
+        twins.append(placement.Twin(_name(weights), model.config.layout, placed, made))
+        tables += [f"{_name(weights)}, N = {N}:", placement.markdown(placed)]
+    result = placement.Bias(found, origin, at_share, tuple(twins))
+    cli.finish(args, result, "\n\n".join(tables), origin)
 
 
 def run_counterfactuals(args: argparse.Namespace, argv: list[str]) -> None:
@@ -59,10 +69,11 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
     train, test = load_batch(files, size), cli.images(paths, size)
     found = probe.measure(models, train, test, args.seed)
     *networks, raw = (one.probes for one in found)
+    controls = [probe.patches_help(model, test, args.seed) for model in models]
     result = probe.Probes(
         len(train),
         len(test),
-        tuple(map(probe.ModelProbes, names, layouts, networks, origins)),
+        tuple(map(probe.ModelProbes, names, layouts, networks, origins, controls)),
         raw,
         probe.differences(names, layouts, found, args.seed),
     )
@@ -73,15 +84,21 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
 
 def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
     """Selections without the place's share, and with the edges first, at equal N."""
+    given = inputs(args)
     extractor = cli.on_best_device(Lite0())
-    model, images, origin = cli.loaded(args, args.weights, argv, extractor.name)
-    files, origin = cli.fitted(args, origin)
-    photographs = load_batch(files, images.shape[2])
-    M = model.config.num_patches
+    files, origin = cli.fitted(args, given.origin(args.seed, extractor.name, argv))
+    model, n = given.model, len(given.pictures)
+    photographs, M = load_batch(files, model.config.image_size), model.config.num_patches
     rows = cure.measure(
-        model, images, photographs, extractor, args.estimators, (M // 4, M // 2), seed=args.seed
+        model,
+        given.pictures,
+        photographs,
+        extractor,
+        args.estimators,
+        (M // 4, M // 2),
+        seed=args.seed,
     )
-    result = cure.Cure(len(images), rfd_label(extractor, len(images)), rows, origin)
+    result = cure.Cure(n, rfd_label(extractor, n), rows, origin)
     cli.finish(args, result, cure.markdown(result), origin)
 
 
@@ -92,7 +109,7 @@ def _name(weights: str) -> str:
 def add(verbs) -> None:
     """`bias`, `counterfactuals`, `decompose`, `probe` and `cure`."""
     one = cli.verb(verbs, "bias", run_bias, "where DTF keeps patches (Fig. 8)")
-    cli.weights(one)
+    cli.weights(one, several=True)
     cli.listed(one)
     cli.epsilon(one, placement.EPSILON)
     one.add_argument("--pictures", type=cli.count, default=64, help="noises, and flat colours")
@@ -114,7 +131,7 @@ def add(verbs) -> None:
 
     one = cli.verb(verbs, "cure", run_cure, "selection without the place's share")
     cli.weights(one)
-    cli.listed(one)
+    cli.pictures(one)
     cli.train(one, "other photographs behind the bias map", 200)
     estimators = ["rate", "residual"]
     one.add_argument(

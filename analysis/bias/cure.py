@@ -24,6 +24,7 @@ from analysis.base.stats import Originals, combine
 from analysis.bias.controls import colours, noises, patterns, random_rolls
 from analysis.bias.placement import regions
 from analysis.bias.places import entropies, mean_estimate, untied
+from analysis.paper.experiments import Images
 from tatok.entropy import ESTIMATORS
 from tatok.filtering import RULES, Correction
 from tatok.quality import psnr
@@ -60,6 +61,7 @@ class Cured:
     gain       dB of PSNR beyond the paper's way, image by image
     fd         rFD; fd_change: less that of the paper's way
     columns    share of the kept patches in the left and right columns
+    limit_change   relative change of the rFD of infinitely many images; None of fewer than 2 d
     """
 
     estimator: str
@@ -70,6 +72,7 @@ class Cured:
     fd: Estimate
     fd_change: Estimate
     columns: float
+    limit_change: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ Measured = tuple[Tensor, np.ndarray, Tensor]  # of a batch: PSNR, features, shar
 @torch.no_grad()
 def measure(
     model: TaTok,
-    images: Tensor,
+    images: Images,
     photographs: Tensor,
     extractor: FeatureExtractor,
     estimators: Sequence[str],
@@ -150,20 +153,20 @@ def measure(
     parts: list[list[Measured]] = [[] for _ in cases]
     originals = []
     with tqdm(total=len(images) * len(cases), unit="image", dynamic_ncols=True) as bar:
-        for part, x in enumerate(images.to(model.device).split(batch)):
+        for part, start in enumerate(range(0, len(images), batch)):
+            x = images[start : start + batch].to(model.device)
             originals.append(collect_features([x], extractor))
             encoding = model.encode(x, k)
             evidence = {name: model.measure(encoding, name) for name in estimators}
             for case, (estimator, N, way, correction) in enumerate(cases):
                 H = evidence[estimator].entropy.cpu()
-                H = untied(H if correction is None else correction(H), seeded(seed, 14, part))
-                H = H.to(x.device)
+                H = H if correction is None else correction(H)
+                H = untied(H, seeded(seed, 14, part)).to(x.device)
                 ranked = replace(evidence[estimator], entropy=H, rank=H)
                 selection = model.filter(encoding, ranked, 0.0, way.policy, N)
                 y = model.decode(model.quantize(encoding, selection))
-                outer = selection.keep[:, columns].sum(dim=1) / N
-                features = collect_features([y], extractor)
-                parts[case].append((psnr(x, y).cpu(), features, outer.cpu()))
+                outer = selection.keep.cpu()[:, columns].sum(dim=1) / N
+                parts[case].append((psnr(x, y).cpu(), collect_features([y], extractor), outer))
                 bar.update(len(x))
     return _rows(cases, parts, np.concatenate(originals), seed)
 
@@ -174,9 +177,14 @@ def _rows(
     references, rows = Originals(originals), []
     for (estimator, N, way, _), of_batches in zip(cases, parts, strict=True):
         decibels, features, outer = zip(*of_batches, strict=True)
-        decibels, fd = torch.cat(decibels), references.fd(np.concatenate(features))
+        decibels = torch.cat(decibels)
+        fd, limit = references.distances(np.concatenate(features))
         if way == Way():
-            paper = decibels, fd
+            paper = decibels, fd, limit
+        changed = None
+        if limit is not None:
+            changed = combine(lambda a, b: b / a - 1, paper[2].estimate, limit.estimate)
+            changed = replace(changed, replicates=())
         rows.append(
             Cured(
                 estimator,
@@ -187,6 +195,7 @@ def _rows(
                 replace(fd, replicates=()),
                 replace(combine(lambda a, b: b - a, paper[1], fd), replicates=()),
                 torch.cat(outer).mean().item(),
+                changed,
             )
         )
     return tuple(rows)

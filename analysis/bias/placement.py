@@ -65,6 +65,16 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """Other weights on the same pictures, at the paper's share: the pair of layouts."""
+
+    weights: str
+    layout: str
+    at_share: tuple[Placement, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
 class Bias:
     """The result file: every set of pictures by every estimator.
 
@@ -75,6 +85,7 @@ class Bias:
     placements: tuple[Placement, ...]
     provenance: Provenance
     at_share: tuple[Placement, ...] = ()
+    twins: tuple[Twin, ...] = ()
 
 
 def regions(grid: int) -> dict[str, Tensor]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.base import cli
 from analysis.base.provenance import ROOT
-from analysis.claims import protocol
+from analysis.claims import frozen, protocol
 from analysis.claims.list import CLAIMS
 
 
 def run_claims(args: argparse.Namespace, argv: Sequence[str]) -> None:
-    """Judge the paper's claims by the result files; write the table."""
+    """Judge the paper's claims by the result files; write the table, or check it."""
     table = protocol.judge(CLAIMS, args.out)
+    if args.check:
+        wrong = [*frozen.changed(), *protocol.differences(table, args.readme)]
+        if wrong:
+            sys.exit("\n".join(wrong))
+        return
     protocol.write_table(table, args.readme)
     cli.save(args, table)
     print(protocol.markdown(table))
@@ -24,3 +30,8 @@ def add(verbs) -> None:
     """`claims`."""
     made = cli.verb(verbs, "claims", run_claims, "the paper's claims beside the results")
     made.add_argument("--readme", type=Path, default=ROOT / "README.md", help="gets the table")
+    made.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail where the table or the rules are not what they are said to be",
+    )

@@ -9,29 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from analysis.base.extractors import EXTRACTORS
 from analysis.base.provenance import Provenance
 from analysis.base.recipes import COMMANDS
-from analysis.base.results import BadResult, Experiment, load, minus, path_of, write
+from analysis.base.results import (
+    BadResult,
+    Experiment,
+    between,
+    load,
+    minus,
+    path_of,
+    write_between,
+)
 from analysis.bias.cure import Cure
+from analysis.bias.decomposition import PlaceShares
 from analysis.bias.placement import Bias
 from analysis.bias.probe import Probes
+from analysis.claims.standard import Verdict
 from analysis.generator.speed import Speed
 from analysis.peers.frontier import Peers
 from analysis.rate.redundancy import Redundancies
 
-Verdict = Literal[
-    "holds",
-    "holds in part",
-    "undecided here",
-    "does not hold here",
-    "cannot be tested here",
-    "not measured yet",
-]
 FILES: dict[str, type] = {
     **dict.fromkeys(("fig3", "fig4", "fig5", "epsilon"), Experiment),
     "bias": Bias,
+    "decompose": PlaceShares,
     "redundancy": Redundancies,
     "probe": Probes,
     "cure": Cure,
@@ -39,11 +42,13 @@ FILES: dict[str, type] = {
     "peers": Peers,
 }
 READ = (
-    "The rFD of this table is less the jackknife's estimate of its bias, so it lies below that of "
-    "the figures. Nothing is corrected for the number of comparisons: of eight, one is “sure” by "
-    "chance in up to a fifth of the cases."
+    "The rFD of this table is that of infinitely many pictures, extrapolated, so it lies below "
+    "that of N pictures in the figures; how often such an interval holds the truth, `python -m "
+    "analysis coverage` shows. Nothing is corrected for the number of comparisons: of eight, one "
+    "is “sure” by chance in up to a fifth of the cases."
 )
-START, END = "<!-- claims -->", "<!-- /claims -->"
+MARK = "claims"
+START, END = f"<!-- {MARK} -->", f"<!-- /{MARK} -->"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,10 @@ class Untestable(Exception):
     """A claim that cannot be tested with what there is; the message says why."""
 
 
+class NotYet(Exception):
+    """A result file that lacks what a rule needs; the message says what."""
+
+
 class Missing(Exception):
     """A result file that has not been made; the message is its name."""
 
@@ -70,19 +79,34 @@ class Measured:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.read: dict[str, object] = {}
+        self.asked: list[str] = []  # by the claim that is being judged
 
     def __getitem__(self, name: str):
         """The result of that name. Raises Missing, or BadResult for a damaged file, and for one of
         other weights than those read before."""
+        self.asked.append(name)
         if name not in self.read:
             path = path_of(name, self.folder)
             if not path.exists():
                 raise Missing(name)
-            result = load(FILES[name], path)
-            if len(set().union(*map(_weights, (result, *self.read.values())))) > 1:
-                raise BadResult(f"{path.name} was made with other weights than the results before.")
-            self.read[name] = result
+            self._keep(name, load(FILES[name], path))
         return self.read[name]
+
+    def others(self, name: str) -> list[Experiment]:
+        """The same experiment by other features, from folders of their names."""
+        found = []
+        for extractor in EXTRACTORS:
+            path, key = path_of(name, self.folder / extractor), f"{extractor}/{name}"
+            if path.exists():
+                if key not in self.read:
+                    self._keep(key, load(Experiment, path))
+                found.append(self.read[key])
+        return found
+
+    def _keep(self, name: str, result: object) -> None:
+        if len(set().union(*map(_weights, (result, *self.read.values())))) > 1:
+            raise BadResult(f"{name}.json was made with other weights than the results before.")
+        self.read[name] = result
 
 
 @dataclass(frozen=True)
@@ -102,7 +126,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Row:
-    """A claim and what was found."""
+    """A claim and what was found. n: pictures of the file that it was judged by, or ""."""
 
     id: str
     where: str
@@ -113,6 +137,7 @@ class Row:
     verdict: Verdict
     because: str
     rule: str
+    n: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,10 +165,14 @@ def judge(claims: Sequence[Claim], folder: Path) -> Claims:
 
 
 def _row(claim: Claim, measured: Measured) -> Row:
+    measured.asked.clear()
     try:
         found = claim.judge(measured)
     except Missing as missing:
         found = Finding("", "", "not measured yet", f"`{COMMANDS[str(missing)]}` measures it")
+    except NotYet as reason:
+        by = " and ".join(f"`{COMMANDS[name]}`" for name in dict.fromkeys(measured.asked))
+        found = Finding("", "", "not measured yet", f"{reason}; {by} measures it")
     except Untestable as reason:
         found = Finding("", "", "cannot be tested here", str(reason))
     return Row(
@@ -156,14 +185,21 @@ def _row(claim: Claim, measured: Measured) -> Row:
         found.verdict,
         minus(found.because),
         claim.rule,
+        _pictures(measured) if found.ours else "",
     )
+
+
+def _pictures(measured: Measured) -> str:
+    """How many pictures the files have that a claim has just read."""
+    origins = (_origins(measured.read[name]) for name in measured.asked)
+    return ", ".join(dict.fromkeys(f"{one.data.n:,}" for part in origins for one in part[:1]))
 
 
 def _origins(result: object) -> tuple[Provenance, ...]:
     """Of each of the models measured; none where the weights are random, or made to be compared."""
     if isinstance(result, (Speed, Peers)):
         return ()
-    parts = result.models if isinstance(result, Probes) else (result,)
+    parts = result.models if isinstance(result, (Probes, PlaceShares)) else (result,)
     return tuple(part.provenance for part in parts)
 
 
@@ -180,12 +216,12 @@ def _line(result: object) -> str:
 
 def markdown(claims: Claims) -> str:
     """The table; the reason stands in the verdict's cell."""
-    head = "| claim | where | paper | ours (95 %) | verdict |\n|---|---|---|---|---|"
-    lines = [
-        f"| {row.text} | {row.where} | {row.paper} | {_ours(row)} | {_verdict(row)} |"
+    head = "| claim | where | paper | ours (95 %) | N | verdict |\n|---|---|---|---|---|---|"
+    cells = (
+        (row.text, row.where, row.paper, _ours(row), row.n or "–", _verdict(row))
         for row in claims.rows
-    ]
-    return "\n".join([head, *lines])
+    )
+    return "\n".join([head, *(f"| {' | '.join(of_row)} |" for of_row in cells)])
 
 
 def _ours(row: Row) -> str:
@@ -198,21 +234,27 @@ def _verdict(row: Row) -> str:
 
 def write_table(claims: Claims, readme: Path) -> None:
     """Put the table between the two marks in a Markdown file. BadResult where they are not."""
-    try:
-        text = readme.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadResult(f"{readme.name} cannot be read.") from error
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise BadResult(f"{readme.name} has no place for the table: {START} and {END}.")
     made = "\n".join(f"- {source.name}: {source.line}" for source in claims.sources)
     parts = [
         markdown(claims),
-        "Each verdict is computed by the rule beside the claim in `analysis/claims/list.py`. "
-        f"{READ}",
+        "Each verdict is computed by the rule beside the claim in `analysis/claims/list.py`, all "
+        "by one standard, `analysis/claims/standard.py`; `analysis/claims/CHANGES.md` says which "
+        f"rules changed when. N: pictures. {READ}",
     ]
     if made:
         parts.append(f"Made from:\n\n{made}")
-    body = "\n\n".join(parts)
-    write(readme, f"{before}{START}\n{body}\n{END}{after}")
+    write_between(readme, MARK, "\n\n".join(parts))
+
+
+def differences(claims: Claims, readme: Path) -> list[str]:
+    """A sentence for each row of the table in a Markdown file that the rules do not give now."""
+    _, table, _ = between(readme, START, END)
+    there = [line for line in table.splitlines() if line.startswith("| ")][1:]  # without the head
+    wanted = markdown(claims).splitlines()[2:]
+    found = [
+        f"{row.id}: {readme.name} does not say “{row.verdict}” as the rule does now"
+        for row, line in zip(claims.rows, wanted, strict=True)
+        if line not in there
+    ]
+    strangers = len(set(there) - set(wanted)) - len(found)
+    return found + ([f"{readme.name} has {strangers} more rows"] if strangers > 0 else [])

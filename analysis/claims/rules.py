@@ -1,29 +1,41 @@
-"""The rules by which the claims are judged; in words they stand beside the claims, `list`.
-Those about places and redundancy are in `rules_bias`, that about peers in `rules_peers`.
+"""The rules of the claims about Figs. 3 to 5, ε and speed; in words they stand beside the claims,
+`list`. Those about places and redundancy are in `rules_bias`, that about peers in `rules_peers`.
 
-"Surely" means that the whole 95 % interval says so; where an interval admits both, a comparison is
-undecided. rFD is the Fréchet distance by the features that the result file names, less the
-jackknife's estimate of its bias; the paper's rFID is by Inception on ImageNet, so that only changes
-and orders can be compared, never values.
+"Surely" means that the whole 95 % interval says so. rFD is the Fréchet distance of infinitely many
+images, extrapolated (`results.Limit`), by the features that the result file names; the paper's rFID
+is by Inception on ImageNet, so that only changes and orders can be compared, never values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt
 
 from analysis.base.results import Estimate, Experiment, Point
-from analysis.base.stats import combine, unbiased
-from analysis.claims.protocol import Finding, Measured, Untestable, Verdict
-from analysis.paper.plans import PAPER_EPSILON, PAPER_K, PAPER_M, PAPER_REMOVED, PAPER_TOKENS
+from analysis.base.stats import combine
+from analysis.claims import standard
+from analysis.claims.protocol import Finding, Measured, NotYet, Untestable
+from analysis.claims.standard import UNDECIDED, Verdict, above, below, graded, levelled, together
+from analysis.paper.plans import (
+    PAPER_EPSILON,
+    PAPER_ESTIMATOR,
+    PAPER_K,
+    PAPER_M,
+    PAPER_REMOVED,
+    PAPER_TOKENS,
+    READINGS,
+)
 
-BASELINES = ("random", "uniform", "first", "last")  # Ex1 to Ex4
-HOLDS, PART, NOT, UNDECIDED = "holds", "holds in part", "does not hold here", "undecided here"
+RIVALS = {"random": 3.25, "uniform": 2.88, "first": 2.41, "last": 2.32}  # Ex1 to Ex4 of Fig. 5
+DTF = 1.51
+REMOVALS = {"end": 2.32, "start": 2.35, "random": 2.40}  # Fig. 4 at 211 of 441
 PATCHES, TOTAL = "fixed patches", "fixed total"  # the series of Fig. 3 begin so
-
-FEATURES = 1280  # of Lite0; with fewer images than that much of the rFD's bias stays
-Answer = bool | None  # surely so, surely not, or undecided
+ORACLES = {  # estimators that look at the picture's own error
+    "rate": "our pixel-error oracle, whose D0 sets N",
+    "gain": "our pixel-error oracle",
+}
+RFDRule = Callable[[Experiment], Finding]
 
 
 # --- reading and saying ----------------------------------------------------------------------
@@ -45,9 +57,12 @@ def at(points: tuple[Point, ...], x: float) -> Point:
     raise Untestable(f"these weights have no point at {x:g}")
 
 
-def labelled(points: tuple[Point, ...], label: str) -> Point:
-    """The point of a policy in Fig. 5."""
-    return next(point for point in points if point.setting.label == label)
+def labelled(points: Sequence[Point], label: str) -> Point:
+    """The point of a policy in Fig. 5. NotYet if the file has none."""
+    for point in points:
+        if point.setting.label == label:
+            return point
+    raise NotYet(f"the file has no {label}")
 
 
 def sure(estimate: Estimate) -> Estimate:
@@ -58,8 +73,10 @@ def sure(estimate: Estimate) -> Estimate:
 
 
 def fd(point: Point) -> Estimate:
-    """The point's rFD, less the jackknife's estimate of its bias."""
-    return unbiased(sure(point.fd))
+    """The point's rFD of infinitely many images. NotYet if there were too few to tell it."""
+    if point.limit is None:
+        raise NotYet("too few pictures to take the bias out of an rFD: it takes two a feature")
+    return point.limit.estimate
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
@@ -70,37 +87,6 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
 def change(a: Estimate, b: Estimate) -> Estimate:
     """(b - a) / a."""
     return sure(combine(lambda a, b: b / a - 1, a, b))
-
-
-def above(estimate: Estimate, bound: float) -> Answer:
-    """Whether it lies above the bound."""
-    return True if estimate.low > bound else False if estimate.high < bound else None
-
-
-def below(estimate: Estimate, bound: float) -> Answer:
-    """Whether it lies below the bound."""
-    answer = above(estimate, bound)
-    return None if answer is None else not answer
-
-
-def small(rise: Estimate, bound: float, experiment: Experiment) -> Answer:
-    """Whether a rise of the rFD lies below the bound. Its bias makes rises too small: with few
-    images it can be told that one is large, and not that it is small."""
-    answer = below(rise, bound)
-    return None if answer and experiment.provenance.data.n < FEATURES else answer
-
-
-def graded(answers: Iterable[Answer]) -> Verdict:
-    """Of several comparisons: all, some, or none surely so."""
-    answers = list(answers)
-    if True in answers:
-        return HOLDS if all(answers) else PART
-    return UNDECIDED if None in answers else NOT
-
-
-def levelled(whole: Answer, part: Answer) -> Verdict:
-    """Of a strong claim and a weak one that it implies."""
-    return HOLDS if whole else PART if part else NOT if part is False else UNDECIDED
 
 
 def percent(value: float) -> str:
@@ -123,6 +109,18 @@ def psnr_change(a: Point, b: Point) -> str:
     return f"PSNR {b.psnr.value - a.psnr.value:+.1f} dB"
 
 
+def kid_change(a: Point, b: Point, experiment: Experiment) -> str:
+    """What the kernel distance says, which has no bias to take out."""
+    name = experiment.kid_label.partition(" (")[0]
+    return f"{name} {a.kid.value:.3f} → {b.kid.value:.3f}"
+
+
+def told(label: str) -> str:
+    """A policy with its estimator; an oracle is called one."""
+    oracle = ORACLES.get(label.removeprefix("DTF, "))
+    return f"{label}: {oracle}" if oracle else label
+
+
 def found(
     estimate: Estimate, form: Callable[[float], str], verdict: Verdict, *because: str
 ) -> Finding:
@@ -130,6 +128,27 @@ def found(
     sure(estimate)
     interval = f"{form(estimate.low)} to {form(estimate.high)}"
     return Finding(form(estimate.value), interval, verdict, "; ".join(because))
+
+
+def by_rfd(name: str, rule: RFDRule, measured: Measured) -> Finding:
+    """What a rule finds by the features of `name`'s file, and by other features beside it.
+
+    Where another extractor has another verdict, the claim is undecided.
+    """
+    first = measured[name]
+    finding = rule(first)
+    because, verdict = [finding.because, f"rFD by {first.provenance.extractor}"], finding.verdict
+    others = measured.others(name)
+    for other in others:
+        second = rule(other)
+        interval = f" ({second.interval})" if second.interval else ""
+        because.append(f"by {other.provenance.extractor} {second.ours}{interval}")
+        if second.verdict != finding.verdict:
+            because.append(f"there it {second.verdict.removesuffix(' here')}")
+            verdict = UNDECIDED
+    if not others:
+        because.append("no second extractor yet")
+    return Finding(finding.ours, finding.interval, verdict, "; ".join(filter(None, because)))
 
 
 # --- theorems, and Fig. 3 --------------------------------------------------------------------
@@ -155,35 +174,35 @@ def globals_lower_loss(measured: Measured) -> Finding:
     return found(
         gains[0],
         decibels,
-        graded(above(gain, 0) for gain in gains),
+        together(standard.directed(gain, 1, standard.PSNR) for gain in gains),
         f"beside all patches, {bits[0]}",
         f"with as many tokens in all {decibels(gains[1].value)}, {bits[1]}",
         "an infimum cannot be measured",
     )
 
 
-def globals_lower_rfd(series: str, papers: float, measured: Measured) -> Finding:
+def globals_lower_rfd(series: str, papers: float, experiment: Experiment) -> Finding:
     """Fig. 3 at 16 global tokens; `papers` is the paper's change."""
-    experiment = measured["fig3"]
     points = curve(experiment, series)
-    fall = change(fd(at(points, 0)), fd(at(points, PAPER_K)))
-    verdict = levelled(below(fall, papers / 2), below(fall, 0))
-    return found(fall, signed, verdict, experiment.fd_label)
+    none, some = at(points, 0), at(points, PAPER_K)
+    fall = change(fd(none), fd(some))
+    verdict = standard.reached(fall, papers, standard.RFD)
+    return found(fall, signed, verdict, kid_change(none, some, experiment))
 
 
-def plateau(measured: Measured) -> Finding:
-    """Fig. 3 beyond 16 global tokens."""
-    experiment = measured["fig3"]
+def plateau(papers: float, experiment: Experiment) -> Finding:
+    """Fig. 3 beyond 16 global tokens: the share of the fall that is there by then."""
     points = curve(experiment, PATCHES)
     k_max = points[-1].setting.k
     if k_max <= PAPER_K:
         raise Untestable(f"these weights have {k_max} global tokens at most")
     none, some, most = fd(points[0]), fd(at(points, PAPER_K)), fd(points[-1])
-    if not above(difference(most, none), 0):
+    if not below(change(none, most), -standard.RFD):
         raise Untestable(f"there is no sure fall up to k = {k_max} that could have a plateau")
     share = sure(combine(lambda a, b, c: (a - b) / (a - c), none, some, most))
-    verdict = levelled(above(share, 0.9), above(share, 0.5))
-    return found(share, percent, verdict, f"k_max = {k_max}", experiment.fd_label)
+    rest = standard.TWICE * (1 - papers)
+    verdict = levelled(above(share, 1 - rest), above(share, 0.5))
+    return found(share, percent, verdict, f"k_max = {k_max}")
 
 
 # --- Fig. 4 ----------------------------------------------------------------------------------
@@ -192,39 +211,39 @@ def plateau(measured: Measured) -> Finding:
 def removals(experiment: Experiment) -> dict[str, tuple[Point, Point, Point]]:
     """By the way of removing: no patch gone, 48 % of them, all but one."""
     middle = round(experiment.num_patches * PAPER_REMOVED / PAPER_M)
-    ways = {name: curve(experiment, name) for name in ("end", "start", "random")}
+    ways = {name: curve(experiment, name) for name in REMOVALS}
     return {name: (points[0], at(points, middle), points[-1]) for name, points in ways.items()}
 
 
-def half_is_redundant(measured: Measured) -> Finding:
+def half_is_redundant(experiment: Experiment) -> Finding:
     """Fig. 4 at 211 of 441 patches removed."""
-    experiment = measured["fig4"]
     ways = removals(experiment)
     rises = {name: change(fd(whole), fd(half)) for name, (whole, half, _) in ways.items()}
-    verdict = graded(small(rise, 0.11, experiment) for rise in rises.values())
-    told = (
+    verdict = graded(below(rise, 0.11) for rise in rises.values())
+    each = (
         f"{name} {signed(rises[name].value)}, {psnr_change(whole, half)}"
         for name, (whole, half, _) in ways.items()
     )
     worst = max(rises.values(), key=lambda rise: rise.value)
-    return found(worst, signed, verdict, *told, experiment.fd_label)
+    return found(worst, signed, verdict, *each)
 
 
-def order_of_removal(measured: Measured) -> Finding:
+def order_of_removal(experiment: Experiment) -> Finding:
     """Fig. 4: end, start, random."""
-    experiment = measured["fig4"]
     ways = removals(experiment)
-    half = [fd(points[1]) for points in ways.values()]
-    verdict = graded(above(difference(a, b), 0) for a, b in pairwise(half))
-    told = ", ".join(f"{name} {psnr_change(whole, h)}" for name, (whole, h, _) in ways.items())
+    half = {name: fd(points[1]) for name, points in ways.items()}
+    steps = (
+        standard.reached(change(half[a], half[b]), REMOVALS[b] / REMOVALS[a] - 1, standard.RFD)
+        for a, b in pairwise(half)
+    )
+    each = ", ".join(f"{name} {psnr_change(whole, h)}" for name, (whole, h, _) in ways.items())
     why = "the paper's own Fig. 5 has it the other way round for start and end"
-    text = ", ".join(f"{value.value:.1f}" for value in half)
-    return Finding(text, "", verdict, f"{told}; {why}; {experiment.fd_label}")
+    text = ", ".join(f"{value.value:.1f}" for value in half.values())
+    return Finding(text, "", together(steps), f"{each}; {why}")
 
 
-def collapse(measured: Measured) -> Finding:
+def collapse(experiment: Experiment) -> Finding:
     """Fig. 4 beyond 211 patches removed: steeper than before, and how far up."""
-    experiment = measured["fig4"]
     steeper, factors = [], {}
     for way, (whole, half, one) in removals(experiment).items():
         before, after = half.x - whole.x, one.x - half.x
@@ -235,94 +254,135 @@ def collapse(measured: Measured) -> Finding:
         steeper.append(above(sure(bend), 0))
         factors[way] = sure(combine(lambda a, b: b / a, fd(whole), fd(one)))
     bent = graded(steeper)
-    soars = all(above(factor, 10) for factor in factors.values())
-    verdict = PART if bent == HOLDS and not soars else bent
+    soars = all(above(factor, 175 / standard.TWICE) for factor in factors.values())
+    verdict = standard.PART if bent == standard.HOLDS and not soars else bent
     text = ", ".join(f"{way} × {factor.value:.1f}" for way, factor in factors.items())
-    sure_ways = f"surely steeper beyond 48 % in {steeper.count(True)} of 3 ways"
-    return Finding(text, "", verdict, f"{sure_ways}; {experiment.fd_label}")
+    return Finding(
+        text, "", verdict, f"surely steeper beyond 48 % in {steeper.count(True)} of 3 ways"
+    )
 
 
 # --- Fig. 5 ----------------------------------------------------------------------------------
 
 
-def dtf_beats(label: str | None, measured: Measured) -> Finding:
-    """DTF, by default with the estimator of the weights, against Ex1 to Ex4 at both N."""
-    experiment = measured["fig5"]
-    best, compared = [], []
+def dtf_beats(papers_own: bool, experiment: Experiment) -> Finding:
+    """DTF, with the paper's estimator or with that of the weights, against Ex1 to Ex4 at both N."""
+    verdicts, best, readings = [], [], []
     for series in experiment.series[::2]:  # the others are at equal bits
-        dtf = series.points[0] if label is None else labelled(series.points, label)
-        others = [labelled(series.points, name) for name in BASELINES]
-        compared += [above(difference(fd(dtf), fd(other)), 0) for other in others]
-        rival = min(others, key=lambda point: fd(point).value)
-        best.append((change(fd(rival), fd(dtf)), psnr_change(rival, dtf)))
-    (here, decibels_here), (share, decibels_share) = best
-    return found(
-        here,
-        signed,
-        graded(compared),
-        dtf.setting.label,
-        f"surely better in {compared.count(True)} of {len(compared)}",
-        decibels_here,
-        f"at the paper's share of patches {signed(share.value)}, {decibels_share}",
-        experiment.fd_label,
-    )
+        dtf = series.points[0]
+        if papers_own:
+            dtf = labelled(series.points, f"DTF, {PAPER_ESTIMATOR}")
+            readings.append({r: labelled(series.points, f"DTF, {r}") for r in READINGS})
+        others = {name: labelled(series.points, name) for name in RIVALS}
+        verdicts += [
+            standard.reached(change(fd(other), fd(dtf)), DTF / RIVALS[name] - 1, standard.RFD)
+            for name, other in others.items()
+        ]
+        rival = min(others.values(), key=lambda point: fd(point).value)
+        sharp = max(others.values(), key=lambda point: point.psnr.value)
+        best.append((change(fd(rival), fd(dtf)), psnr_gain(sharp, dtf), rival, dtf))
+    (here, gain, rival, dtf), (share, gain_at_share, *_) = best
+    because = [
+        told(dtf.setting.label),
+        f"half of the paper's effect in {verdicts.count(standard.HOLDS)} of {len(verdicts)}",
+        gain,
+        f"at the paper's share of patches {signed(share.value)}, {gain_at_share}",
+        kid_change(rival, dtf, experiment),
+    ]
+    if readings:
+        other = (f"{r} {signed(change(fd(rival), fd(p)).value)}" for r, p in readings[0].items())
+        because.append(f"read otherwise: {', '.join(other)}")
+    return found(here, signed, together(verdicts), *because)
 
 
-def order_of_baselines(measured: Measured) -> Finding:
+def psnr_gain(rival: Point, point: Point) -> str:
+    """PSNR above that of the rival with the best PSNR, with its interval."""
+    gain = difference(rival.psnr, point.psnr)
+    band = f"{gain.low:+.2f} to {gain.high:+.2f}"
+    return f"PSNR {gain.value:+.2f} dB ({band}) against {rival.setting.label}"
+
+
+def order_of_baselines(experiment: Experiment) -> Finding:
     """Ex1 to Ex4 from worst to best."""
-    experiment = measured["fig5"]
-    fds = [fd(labelled(experiment.series[0].points, name)) for name in BASELINES]
-    verdict = graded(above(difference(b, a), 0) for a, b in pairwise(fds))
-    text = ", ".join(f"{value.value:.1f}" for value in fds)
-    return Finding(text, "", verdict, experiment.fd_label)
+    fds = {name: fd(labelled(experiment.series[0].points, name)) for name in RIVALS}
+    steps = (
+        standard.reached(change(fds[a], fds[b]), RIVALS[b] / RIVALS[a] - 1, standard.RFD)
+        for a, b in pairwise(fds)
+    )
+    text = ", ".join(f"{value.value:.1f}" for value in fds.values())
+    return Finding(text, "", together(steps))
 
 
 # --- ε ---------------------------------------------------------------------------------------
 
 
-def few_tokens(estimator: str, measured: Measured) -> Finding:
-    """Mean tokens at the paper's ε as a share of the patches; estimator "": the weights' own."""
-    experiment = measured["epsilon"]
-    point = at(curve(experiment, f"DTF, {estimator}"), PAPER_EPSILON)
+def share_kept(experiment: Experiment, point: Point) -> Estimate:
+    """Mean N as a share of the patches; the k global tokens are none."""
     half = 1.96 * point.count_deviation / sqrt(experiment.provenance.data.n)
-    tokens, M = point.setting.k + point.count, experiment.num_patches
-    share = Estimate(tokens / M, (tokens - half) / M, (tokens + half) / M)
-    verdict = levelled(below(share, 1.25 * PAPER_TOKENS / PAPER_M), below(share, 0.5))
-    return found(share, percent, verdict, point.setting.label, f"{tokens:.1f} of {M}")
+    M = experiment.num_patches
+    return Estimate(point.count / M, (point.count - half) / M, (point.count + half) / M)
 
 
-def no_loss(measured: Measured) -> Finding:
+def few_tokens(papers_own: bool, measured: Measured) -> Finding:
+    """Patches kept at the paper's ε, by the paper's estimator or by that of the weights."""
+    experiment = measured["epsilon"]
+    point = of_epsilon(experiment, PAPER_ESTIMATOR if papers_own else "")
+    share, papers = share_kept(experiment, point), (PAPER_TOKENS - PAPER_K) / PAPER_M
+    verdict = levelled(below(share, standard.TWICE * papers), below(share, 0.5))
+    because = [
+        told(point.setting.label),
+        f"{point.count:.1f} of {experiment.num_patches} patches, beside {point.setting.k} global "
+        "tokens",
+    ]
+    if papers_own:
+        other = (f"{r} {of_epsilon(experiment, r).count:.1f}" for r in READINGS)
+        because.append(f"read otherwise: {', '.join(other)}")
+    return found(share, percent, verdict, *because)
+
+
+def of_epsilon(experiment: Experiment, estimator: str, epsilon: float = PAPER_EPSILON) -> Point:
+    """DTF's point at ε; estimator "": that of the weights. NotYet where it was not measured."""
+    for series in experiment.series:
+        if series.name == f"DTF, {estimator}" or (not estimator and series.name[:3] == "DTF"):
+            return at(series.points, epsilon)
+    raise NotYet(f"the file has no DTF by {estimator}")
+
+
+def no_loss(papers_own: bool, experiment: Experiment) -> Finding:
     """rFD at the paper's ε against that of all patches."""
-    experiment = measured["epsilon"]
     (whole,) = curve(experiment, "all patches")
-    few = at(curve(experiment, "DTF"), PAPER_EPSILON)
+    few = of_epsilon(experiment, PAPER_ESTIMATOR if papers_own else "")
     rise = change(fd(whole), fd(few))
-    verdict = levelled(small(rise, 0.05, experiment), small(rise, 0.11, experiment))
-    told = (few.setting.label, psnr_change(whole, few), experiment.fd_label)
-    return found(rise, signed, verdict, *told)
+    verdict = levelled(below(rise, standard.RFD), below(rise, standard.TWICE * standard.RFD))
+    kept = f"{few.count:.0f} of {experiment.num_patches} patches"
+    says = (told(few.setting.label), kept, psnr_change(whole, few))
+    return found(rise, signed, verdict, *says, kid_change(whole, few, experiment))
 
 
-def epsilon_generalises(measured: Measured) -> Finding:
+def epsilon_generalises(papers_own: bool, experiment: Experiment) -> Finding:
     """DTF against random patches at each ε from 0.05 to 0.15."""
-    experiment = measured["epsilon"]
-    dtf, random = (curve(experiment, name) for name in ("DTF", "random"))
-    chosen = [x for x in (point.x for point in dtf) if PAPER_EPSILON <= x <= 0.15]
-    gains = [change(fd(at(random, x)), fd(at(dtf, x))) for x in chosen]
+    name = PAPER_ESTIMATOR if papers_own else experiment.series[0].points[0].setting.estimator
+    chance = next((s.points for s in experiment.series if s.name == f"random, N as {name}"), None)
+    if chance is None:
+        raise NotYet(f"the file has no random patches at the N of {name}")
+    chosen = [p.x for p in chance if PAPER_EPSILON <= p.x <= 0.15]
+    gains = [change(fd(at(chance, x)), fd(of_epsilon(experiment, name, x))) for x in chosen]
     text = ", ".join(f"ε = {x:g}: {signed(g.value)}" for x, g in zip(chosen, gains, strict=True))
-    verdict = graded(below(gain, 0) for gain in gains)
-    return Finding(text, "", verdict, f"{dtf[0].setting.label}; {experiment.fd_label}")
+    verdict = together(standard.directed(gain, -1, standard.RFD) for gain in gains)
+    return Finding(text, "", verdict, told(f"DTF, {name}"))
 
 
 # --- speed -----------------------------------------------------------------------------------
 
 
-def speed_up(measured: Measured) -> Finding:
+def speed_up(papers: float, measured: Measured) -> Finding:
     """Pictures a second with 57 tokens over those with 569, the size of the paper."""
     speed = measured["speed"]
     row = next((r for r in speed.rows if (r.size, r.tokens) == ("paper", 57)), None)
     if row is None:
         raise Untestable("the generator of the paper's size was not timed")
-    verdict = graded(ratio >= 0.8 * 8.7 for ratio in (row.ratio_timed, row.ratio_counted))
+    ratios = (row.ratio_timed, row.ratio_counted)
+    verdict = graded(ratio >= papers / standard.TWICE for ratio in ratios)
     text = f"timed × {row.ratio_timed:.1f}, counted × {row.ratio_counted:.1f}"
     return Finding(text, "", verdict, f"{speed.device}, each length timed once")
 

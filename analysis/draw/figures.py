@@ -7,6 +7,7 @@ from itertools import cycle
 
 import plotly.graph_objects as go
 
+from analysis.base.metrics import limit_label
 from analysis.base.results import Estimate, Experiment, Point, Series, shown
 from analysis.draw.base import (
     COLOURS,
@@ -34,6 +35,7 @@ SIDE_MEASURES = {  # by key: what it is called, and its decimals
     "psnr": ("PSNR, dB", 2),
     "loss": ("loss of PSNR against all patches, dB", 2),
 }
+FRECHET = ("fd", "limit")  # beside which the paper's rFID is drawn
 POLICIES = "fig5"  # the id of the experiment whose x counts policies
 
 Result = Experiment | Codecs | Sides | Peers
@@ -65,7 +67,10 @@ def measures(result: Result) -> tuple[Choice, ...]:
         return Choice("PSNR", "PSNR, dB"), Choice(DISTANCE, result.distance_label)
     if isinstance(result, Sides):
         return tuple(Choice(key, label) for key, (label, _) in SIDE_MEASURES.items())
+    limits = all(point.limit for series in result.series for point in series.points)
+    extrapolated = Choice("limit", limit_label(result.provenance.extractor))
     return (
+        *([extrapolated] if limits else []),
         Choice("fd", result.fd_label),
         Choice("psnr", "PSNR, dB"),
         Choice("kid", result.kid_label),
@@ -113,7 +118,7 @@ def _curves(result: Experiment | Peers, measure: str, axis: str, x: str, y: str)
     for colour, series in zip(cycle(COLOURS), result.series, strict=False):
         xs = [point.bits_per_pixel if axis == RATE else point.x for point in series.points]
         _curve(figure, series, xs, measure, (x, y), colour)
-    if axis == OWN and measure == "fd" and result.id in paper.OVERLAYS:
+    if axis == OWN and measure in FRECHET and result.id in paper.OVERLAYS:
         _overlay(figure, paper.OVERLAYS[result.id], result)
     return marked(figure)
 
@@ -179,7 +184,7 @@ def _policies(result: Experiment, measure: str, x: str, y: str) -> go.Figure:
         )
     figure.update_xaxes(categoryorder="array", categoryarray=names, range=[-0.6, len(names) - 0.4])
     figure.update_yaxes(range=span([v for e in every for v in (e.value, e.low, e.high)]))
-    if measure == "fd":
+    if measure in FRECHET:
         _overlay(figure, paper.OVERLAYS[POLICIES], result)
     return marked(figure)
 
@@ -243,12 +248,14 @@ def _estimate(point: Point, measure: str) -> Estimate:
     if measure == "count":
         N, spread = point.count, point.count_deviation
         return Estimate(N, N - spread, N + spread)
+    if measure == "limit":
+        return point.limit.estimate
     return {"fd": point.fd, "psnr": point.psnr, "kid": point.kid}[measure]
 
 
 def _told(name: str, point: Point, names: tuple[str, str], x: float | str, measure: str) -> str:
     """What hovering over a point says."""
-    digits = {"psnr": 2, "fd": 2, "kid": 4, "count": 1}[measure]
+    digits = {"psnr": 2, "fd": 2, "limit": 2, "kid": 4, "count": 1}[measure]
     place = x if isinstance(x, str) else f"{x:.4g}"
     lines = [
         name,
@@ -257,6 +264,9 @@ def _told(name: str, point: Point, names: tuple[str, str], x: float | str, measu
         f"k = {point.setting.k}, N = {point.count:.1f} ± {point.count_deviation:.1f}",
         f"{point.bits_per_pixel:.4f} bits per pixel, PSNR {point.psnr.value:.2f} dB",
     ]
+    if measure == "limit":
+        over_n = zip(point.limit.sizes, point.limit.values, strict=True)
+        lines.append("from " + ", ".join(f"{fd:.1f} with {n} images" for n, fd in over_n))
     return "<br>".join(lines)
 
 
@@ -330,13 +340,10 @@ def _codecs(result: Codecs, measure: str, size: str, x: str, y: str) -> go.Figur
 
 
 def _told_codec(point: CodecPoint, distance_label: str) -> str:
-    knob = "global tokens alone" if point.knob is None else f"quality {point.knob:g}"
-    if point.coder == TATOK and point.knob is not None:
-        knob = f"ε = {point.knob:g}"
     return (
-        f"{point.coder}, {knob}, {point.side} px<br>{point.file_bytes.value:.0f} bytes, payload "
-        f"{point.payload_bytes.value:.0f}<br>PSNR, dB: {shown(point.psnr, 2)}<br>{distance_label}: "
-        f"{shown(point.distance, 4)}"
+        f"{point.coder}, {point.how}, {point.side} px<br>{point.file_bytes.value:.0f} bytes, "
+        f"payload {point.payload_bytes.value:.0f}<br>PSNR, dB: {shown(point.psnr, 2)}<br>"
+        f"{distance_label}: {shown(point.distance, 4)}"
     )
 
 

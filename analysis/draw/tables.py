@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 
+from analysis.base.metrics import limit_label
 from analysis.base.results import Estimate, Experiment
 from analysis.peers.frontier import Peers
 from analysis.rate.codecs import Codecs
@@ -23,21 +24,25 @@ def to_csv(result: Experiment | Codecs | Sides | Peers) -> str:
 
 def _experiment_rows(result: Experiment | Peers) -> Iterable[list]:
     counted = ["N", "N deviation", "bits", "bits per pixel"]
-    labels = ("PSNR, dB", result.fd_label, result.kid_label)
+    labels = ["PSNR, dB", result.fd_label, result.kid_label]
+    limited = all(p.limit for series in result.series for p in series.points)
+    if limited:
+        labels.append(limit_label(result.provenance.extractor))
     yield ["series", f"x: {result.x}", "policy", "k", *counted, *_bounds(labels)]
     for series in result.series:
         for p in series.points:
             setting = [series.name, p.x, p.setting.label, p.setting.k]
             size = [p.count, p.count_deviation, p.bits, p.bits_per_pixel]
-            yield [*setting, *size, *_numbers(p.psnr, p.fd, p.kid)]
+            limit = [p.limit.estimate] if limited else []
+            yield [*setting, *size, *_numbers(p.psnr, p.fd, p.kid, *limit)]
 
 
 def _codec_rows(result: Codecs) -> Iterable[list]:
     measured = ("file bytes", "payload bytes", "PSNR, dB", result.distance_label)
-    yield ["coder", "quality or ε", "side, px", *_bounds(measured)]
+    yield ["coder", "quality, ε or N", "side, px", *_bounds(measured)]
     for p in result.points:
         numbers = _numbers(p.file_bytes, p.payload_bytes, p.psnr, p.distance)
-        yield [p.coder, p.knob, p.side, *numbers]
+        yield [p.coder, p.how, p.side, *numbers]
 
 
 def _side_rows(result: Sides) -> Iterable[list]:

@@ -85,6 +85,7 @@ def add(verbs) -> None:
     """`generation`, `coherence` and `speed`."""
     drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
     cli.weights(drawn)
+    cli.card(drawn)
     drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
     drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
     # Every combination of these is measured.

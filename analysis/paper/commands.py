@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from analysis.base import cli, results
-from analysis.base.evaluate import BadData
+from analysis.base.evaluate import BadData, read_list
 from analysis.base.extractors import EXTRACTORS, extractor_or_lite0
 from analysis.base.provenance import Data, Provenance, describe_folders, provenance
 from analysis.base.runner import Runner
@@ -51,13 +51,15 @@ def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Measure figures of the paper on these weights; a file for each."""
     given = inputs(args)
     extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
+    usual = extractor.name == EXTRACTORS["lite0"].name
+    out = args.out if usual else args.out / args.extractor
     runner = Runner(given.model, cli.on_best_device(extractor), args.seed)
     work = Work(args.work, Origin.now(runner, given.content, len(given.pictures)))
     for name in dict.fromkeys(args.experiments):
         plan = PLANS[name](given.model)
         origin = given.origin(args.seed, extractor.name, argv)
         experiment = experiments.run(plan, given.pictures, runner, work, origin)
-        results.save(experiment, results.path_of(name, args.out))
+        results.save(experiment, results.path_of(name, out))
         print(f"{experiments.markdown(experiment)}\n")
 
 
@@ -86,11 +88,12 @@ def inputs(args: argparse.Namespace) -> Inputs:
     """The weights and the pictures that the flags name; BadData, BadImage."""
     if args.data is None:
         raise BadData(NO_DATA)
-    if args.n < 2:
+    if args.n is not None and args.n < 2:
         raise BadData(f"2 or more images can be used, not {args.n}.")
     results.check_writable(args.out)
-    paths, data = choose(args.data, args.n)
-    if len(paths) < args.n:
+    used = read_list(args.without) if args.without else []
+    paths, data = choose(args.data, args.n, used)
+    if args.n is not None and len(paths) < args.n:
         print(f"{args.data} holds {len(paths)} pictures; all are used.", file=sys.stderr)
     content = hashlib.sha256()
     for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
@@ -112,8 +115,13 @@ def add(verbs) -> None:
     made = cli.verb(verbs, "run", run_experiments, "figures of the paper on these weights")
     made.add_argument("experiments", nargs="+", choices=PLANS)
     cli.weights(made)
-    cli.pictures(made, 2000)
-    made.add_argument("--extractor", choices=EXTRACTORS, default="lite0")
+    cli.pictures(made)
+    made.add_argument(
+        "--extractor",
+        choices=EXTRACTORS,
+        default="lite0",
+        help="of the rFD; files of another than lite0 go to a folder of its name",
+    )
     made.add_argument(
         "--work", type=Path, default=Path(".cache/run"), help="folder that a stopped run goes on in"
     )

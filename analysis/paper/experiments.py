@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from analysis.base.evaluate import table, validation_list
+from analysis.base.evaluate import BadData, table
 from analysis.base.metrics import kid_label, rfd_label
 from analysis.base.provenance import Data, Provenance
 from analysis.base.results import Experiment, Point, Series, shown
@@ -48,18 +48,21 @@ class Pictures:
         return torch.cat([load_image(path, size=self.size) for path in self.paths[rows]])
 
 
-def choose(folder: Path, n: int) -> tuple[list[Path], Data]:
+def choose(folder: Path, n: int | None, without: Sequence[str] = ()) -> tuple[list[Path], Data]:
     """n pictures of a folder, evenly spaced over its sorted files, and what to call them.
 
-    Of a folder that holds */val only those, the same number from each (as `validation_list`);
-    of any other all its pictures if they are fewer than n.
+    Of a folder that holds */val only those. All there are if they are fewer than n, or n is None;
+    but none whose name, relative to the folder, is in `without`.
     """
-    if any(folder.glob("*/val")):
-        names, called = validation_list(folder, n), f"{folder.resolve().name}/*/val"
-    else:
-        files = spread(list_images([folder]), n)
-        names = [file.path.relative_to(folder).as_posix() for file in files]
-        called = folder.resolve().name
+    vals, called = sorted(folder.glob("*/val")), folder.resolve().name
+    if vals:
+        called = f"{called}/*/val"
+    used = set(without)
+    names = [file.path.relative_to(folder).as_posix() for file in list_images(vals or [folder])]
+    names = [name for name in names if name not in used]
+    if not names:
+        raise BadData(f"No picture of {folder} is left.")
+    names = names if n is None else spread(names, n)
     digest = hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
     return [folder / name for name in names], Data(called, digest, len(names))
 
@@ -148,6 +151,7 @@ def tabulate(
 
 def _point(setting: Setting, result: Result, originals: Originals, runner: Runner) -> Point:
     N, bits = result.count.double(), result.bits.double().mean().item()
+    fd, limit = originals.distances(result.features)
     return Point(
         x=0.0,  # where a curve has it
         setting=setting,
@@ -156,8 +160,9 @@ def _point(setting: Setting, result: Result, originals: Originals, runner: Runne
         bits=bits,
         bits_per_pixel=bits / runner.model.config.image_size**2,
         psnr=mean_band(result.psnr.clamp(max=PSNR_CAP), runner.seed),
-        fd=originals.fd(result.features),
+        fd=fd,
         kid=originals.kid(result.features, runner.seed),
+        limit=limit,
     )
 
 
@@ -165,6 +170,9 @@ def markdown(experiment: Experiment) -> str:
     """The experiment as Markdown: a table for each series, the time, and how it was made."""
     head = [experiment.x, "N", "bits / pixel", "PSNR, dB", experiment.fd_label]
     head.append(experiment.kid_label)
+    limits = [p.limit for series in experiment.series for p in series.points]
+    if all(limits):
+        head += [f"N={n}" for n in reversed(limits[0].sizes[1:])] + ["N → ∞"]
     tables = []
     for series in experiment.series:
         rows = [_cells(experiment, point) for point in series.points]
@@ -174,6 +182,8 @@ def markdown(experiment: Experiment) -> str:
 
 
 def _cells(experiment: Experiment, point: Point) -> list[str]:
+    limit = point.limit
+    over_n = [f"{value:.2f}" for value in reversed(limit.values[1:])] if limit else []
     return [
         point.setting.label if experiment.id == "fig5" else f"{point.x:g}",
         f"{point.count:.1f} ± {point.count_deviation:.1f}",
@@ -181,4 +191,6 @@ def _cells(experiment: Experiment, point: Point) -> list[str]:
         shown(point.psnr, 2),
         shown(point.fd, 2),
         shown(point.kid, 4),
+        *over_n,
+        *([shown(limit.estimate, 2)] if limit else []),
     ]

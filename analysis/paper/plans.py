@@ -14,9 +14,11 @@ from tatok.tokenizer import TaTok
 PAPER_M, PAPER_TOKENS, PAPER_K = 441, 56.4, 16
 PAPER_EPSILON = EPSILON  # of all the paper's measurements
 PAPER_ESTIMATOR = "residual"  # of Alg. 1, line 4
+READINGS = ("residual-token", "residual-plain")  # of its Complexity, beside the default's
 PAPER_REMOVED = 211  # of 441 patches, where Fig. 4 is read off
 GLOBALS = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)  # k of Fig. 3, as far as k_max
 REMOVED = (0, 1 / 8, 1 / 4, 3 / 8, PAPER_REMOVED / PAPER_M, 5 / 8, 3 / 4, 7 / 8, 15 / 16)  # of M
+PAPER_RANGE = (PAPER_EPSILON, 0.1, 0.15)  # ε of Fig. 7
 EPSILONS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -108,22 +110,27 @@ def fig5(model: TaTok) -> Plan:
 
 def epsilon(model: TaTok) -> Plan:
     """ε from 0 to 0.9: DTF with the model's own estimator, random patches at the same N, and DTF
-    with the paper's estimator.
+    with the paper's estimator; in the paper's range also random patches at its N and its readings.
 
     All patches are a curve of one point: at ε = 0 DTF still leaves out those with H = 0.
     """
     k, own, M = model.config.k, model.config.estimator, model.config.num_patches
 
-    def curve(name: str, policy: str, estimator: str) -> Curve:
-        settings = (Setting(k, None, e, estimator, policy, True) for e in EPSILONS)
-        return Curve(name, tuple(zip(EPSILONS, settings, strict=True)))
+    def dtf(name: str, epsilons: tuple[float, ...] = EPSILONS) -> Curve:
+        points = ((e, Setting(k, None, e, name, "dtf", True)) for e in epsilons)
+        return Curve(f"DTF, {name}", tuple(points))
 
-    curves = [curve(f"DTF, {own}", "dtf", own), curve("random, same N", "random", own)]
-    if own != PAPER_ESTIMATOR:
-        curves.append(curve(f"DTF, {PAPER_ESTIMATOR}", "dtf", PAPER_ESTIMATOR))
+    def random(name: str, epsilons: tuple[float, ...] = EPSILONS) -> Curve:
+        points = ((e, Setting(k, None, e, name, "random", True)) for e in epsilons)
+        return Curve(f"random, N as {name}", tuple(points))
+
     every = Curve("all patches", ((0.0, Setting(k, M, estimator=own, features=True)),))
+    curves, beside = [dtf(own), random(own)], [dtf(r, PAPER_RANGE) for r in READINGS if r != own]
+    if own != PAPER_ESTIMATOR:
+        curves.append(dtf(PAPER_ESTIMATOR))
+        beside.insert(0, random(PAPER_ESTIMATOR, PAPER_RANGE))
     title = "Rate and distortion over ε"
-    return Plan("epsilon", title, "information loss rate ε", (*curves, every))
+    return Plan("epsilon", title, "information loss rate ε", (*curves, every, *beside))
 
 
 PLANS: dict[str, Callable[[TaTok], Plan]] = {

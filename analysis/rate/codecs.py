@@ -31,6 +31,7 @@ from tatok.tokenfile import HEADER_BYTES
 from tatok.tokenizer import TaTok
 
 TATOK = "TaTok"
+SHARES = (5 / 8, 3 / 4, 7 / 8, 1)  # of M: `rate` at ε = 0 sends no patch that G brings to D0
 EPSILONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 SHRINK = (1, 2, 4, 8)  # S over the side of the picture that a codec gets
 OPTIONS = {  # of Pillow; the rest as it has them: JPEG and AVIF 4:2:0, AVIF at speed 6
@@ -46,7 +47,7 @@ BATCH = 8
 class CodecPoint:
     """One way to code, over all images.
 
-    knob            quality of a codec; ε of TaTok, None where only its global tokens are sent
+    knob            quality of a codec; ε of TaTok, None where N is given
     side            px of the coded picture
     file_bytes      size of the whole file; payload_bytes: of the coded picture alone
     psnr            dB, an image without error counts as 60 dB
@@ -62,6 +63,14 @@ class CodecPoint:
     payload_bytes: Estimate
     psnr: Estimate
     distance: Estimate
+    count: int = 0  # N, where it is given; 0: only the global tokens are sent
+
+    @property
+    def how(self) -> str:
+        """The knob in words."""
+        if self.knob is not None:
+            return f"{'ε =' if self.coder == TATOK else 'quality'} {self.knob:g}"
+        return f"N = {self.count}" if self.count else "G alone"
 
 
 DISTANCE = "Lite0 distance"
@@ -142,6 +151,7 @@ class _Way:
     knob: float | None
     side: int
     rows: list[tuple[Tensor, Tensor, Tensor, Tensor]]  # bytes twice, PSNR, distance; (B,) each
+    count: int = 0  # of TaTok without a knob
 
 
 @torch.no_grad()
@@ -149,7 +159,9 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
     """All coders on images[a:b], (b - a, 3, S, S), with a bar that tells the time left."""
     S, watch = model.config.image_size, Stopwatch()
     device = next(model.parameters()).device
-    own = [_Way(TATOK, knob, S, []) for knob in (*EPSILONS, None)]
+    M = model.config.num_patches
+    own = [_Way(TATOK, knob, S, []) for knob in EPSILONS]
+    own += [_Way(TATOK, None, S, [], round(share * M)) for share in (0, *SHARES)]
     others = [
         _Way(coder, quality, S // shrink, [])
         for coder, qualities in QUALITIES.items()
@@ -164,7 +176,7 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
                 pictures = [to_pil(row) for row in x]
             with watch("features"):
                 maps = lite0(x).maps
-            tatok = _reconstructions(model, x, [way.knob for way in own], watch)
+            tatok = _reconstructions(model, x, own, watch)
             coded = (_transcoded(way, pictures, S, watch) for way in others)
             for way, (file_bytes, payload, y) in zip(ways, chain(tatok, coded), strict=True):
                 y = y.to(device)
@@ -180,17 +192,17 @@ def measure(model: TaTok, images: Images, lite0: Lite0, origin: Provenance) -> C
 
 
 def _reconstructions(
-    model: TaTok, x: Tensor, epsilons: Iterable[float | None], watch: Stopwatch
+    model: TaTok, x: Tensor, ways: Iterable[_Way], watch: Stopwatch
 ) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-    """Bytes of the `.tatok` files, with and without header, and pictures; one per ε."""
+    """Bytes of the `.tatok` files, with and without header, and pictures; one per ε or N."""
     with watch("encode"):
         encoding = model.encode(x)
     with watch("select"):
         evidence = model.measure(encoding)
-    for epsilon in epsilons:
+    for way in ways:
         with watch("select"):
-            count = 0 if epsilon is None else None
-            selection = model.filter(encoding, evidence, epsilon or 0.0, count=count)
+            count = way.count if way.knob is None else None
+            selection = model.filter(encoding, evidence, way.knob or 0.0, count=count)
             tokens = model.quantize(encoding, selection)
             payload = (tokens.bits() + 7) // 8
         with watch("decode"):
@@ -267,7 +279,9 @@ def compare(points: Iterable[CodecPoint]) -> tuple[Comparison, ...]:
 
 def _point(way: _Way, seed: int) -> CodecPoint:
     columns = map(torch.cat, zip(*way.rows, strict=True))
-    return CodecPoint(way.coder, way.knob, way.side, *(mean_band(c, seed) for c in columns))
+    return CodecPoint(
+        way.coder, way.knob, way.side, *(mean_band(c, seed) for c in columns), way.count
+    )
 
 
 def _coders() -> tuple[Coder, ...]:
@@ -314,7 +328,7 @@ def markdown(codecs: Codecs) -> str:
     rows = [
         [
             p.coder,
-            "G alone" if p.knob is None else f"{p.knob:g}",
+            p.how,
             str(p.side),
             f"{p.file_bytes.value:.0f}",
             f"{p.payload_bytes.value:.0f}",

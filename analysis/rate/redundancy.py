@@ -30,14 +30,15 @@ from tatok.transformer import blocks, sinusoid_2d
 
 DIM, DEPTH, HEADS = 128, 3, 4
 RATE, BATCH = 1.5e-3, 8
+PATCHES = ("all", "kept", "random")
 PULLS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4)  # towards the codes of all places, in counts
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is coded, and what is known: all patches or the kept; G or not; earlier codes or not."""
+    """What is coded, and what is known: one of PATCHES; G or not; earlier codes or not."""
 
-    kept: bool
+    patches: str
     globals: bool
     joint: bool
 
@@ -46,7 +47,8 @@ class Case:
 class Redundancy:
     """One Red. Lengths are bits for each code, ratios of sums over the images.
 
-    patches    "all" or "kept" (by DTF, the kept places known); given_globals: given G
+    patches    "all", "kept" (by DTF, the kept places known) or "random": as many of each picture,
+               the control of "kept"; given_globals: given G
     codes      mean number of codes of an image
     red        1 - joint / singles, a bound on neither side: both lengths are upper bounds
     floor      lower bound of the singles: plug-in entropy of each place's codes, which is biased
@@ -129,7 +131,7 @@ class CodeModel(nn.Module):
         self.global_code = _near(tokenizer.global_codebook.codes)
         self.place = nn.Parameter(0.5 * sinusoid_2d(grid, DIM))  # (M, D)
         self.global_place = nn.Parameter(0.02 * torch.randn(k, DIM))
-        self.ask = nn.Embedding(2, DIM)  # for a code of all, or of the kept
+        self.ask = nn.Embedding(len(PATCHES), DIM)  # of which set a code is asked
         self.blocks = blocks(DIM, DEPTH, HEADS, 2.0)
         self.norm, self.bias = nn.LayerNorm(DIM), nn.Parameter(torch.zeros(K))
         nn.init.normal_(self.ask.weight, std=0.02)
@@ -144,7 +146,7 @@ class CodeModel(nn.Module):
         real = keep.gather(1, places)  # (B, L)
         codes = rows.patch_codes.gather(1, places)
         at = self.place[places]  # (B, L, D)
-        parts = [self.ask.weight[int(case.kept)] + at]
+        parts = [self.ask.weight[PATCHES.index(case.patches)] + at]
         if case.joint:
             parts.insert(0, self.code(codes) + at)
         if case.globals:
@@ -186,17 +188,23 @@ def select(tokens: CachedTokens, index: Tensor) -> CachedTokens:
     return CachedTokens(*(part[index] for part in parts))
 
 
-def kept_places(tokens: CachedTokens, epsilon: float, case: Case) -> Tensor:
-    """(n, M) bool: what DTF keeps at ε, or everything."""
-    if not case.kept:
+def kept_places(
+    tokens: CachedTokens, epsilon: float, patches: str, generator: torch.Generator
+) -> Tensor:
+    """(n, M) bool: what DTF keeps at ε, or as many patches at random, or everything."""
+    if patches == "all":
         return torch.ones_like(tokens.patch_codes, dtype=torch.bool)
-    return filtering.dtf(tokens.entropy, epsilon).keep
+    found = filtering.dtf(tokens.entropy, epsilon)
+    if patches == "kept":
+        return found.keep
+    order = torch.rand(found.keep.shape, generator=generator).argsort(dim=1)
+    return filtering.keep_first(order, found.count)
 
 
 # Single codes without G are the table's.
 CASES = [
-    Case(kept, globals_, joint)
-    for kept in (False, True)
+    Case(patches, globals_, joint)
+    for patches in PATCHES
     for globals_, joint in ((False, True), (True, True), (True, False))
 ]
 
@@ -219,7 +227,7 @@ def train(
                 group["lr"] = RATE * min(part / 0.05, 0.5 + 0.5 * math.cos(math.pi * part))
             case = CASES[step % len(CASES)]
             rows = select(tokens, torch.randint(len(tokens), (BATCH,), generator=generator))
-            keep = kept_places(rows, epsilon, case)
+            keep = kept_places(rows, epsilon, case.patches, generator)
             loss = model(rows, keep, case).sum() / keep.sum()
             optimizer.zero_grad()
             loss.backward()
@@ -234,12 +242,12 @@ def train(
 
 
 @torch.no_grad()
-def lengths(model: CodeModel, tokens: CachedTokens, epsilon: float, case: Case) -> Tensor:
-    """Bits of all codes of each image, (n,) float64."""
+def lengths(model: CodeModel, tokens: CachedTokens, keep: Tensor, case: Case) -> Tensor:
+    """Bits of the codes in `keep` (n, M) of each image, (n,) float64."""
     parts, tokens = [], tokens.to(model.place.device)
     for index in torch.arange(len(tokens)).split(BATCH):
         rows = select(tokens, index)
-        parts.append(model(rows, kept_places(rows, epsilon, case), case).double().sum(dim=1))
+        parts.append(model(rows, keep[index].to(model.place.device), case).double().sum(dim=1))
     return torch.cat(parts).cpu()
 
 
@@ -251,25 +259,24 @@ def measure(
     sequences: int,
     seed: int = 0,
 ) -> tuple[Redundancy, ...]:
-    """Red of all and of the kept patches, without and given G; fitted to `seen`."""
+    """Red of each set of patches, without and given G; fitted to `seen`."""
     model, config = train(tokenizer, seen, epsilon, sequences, seed), tokenizer.config
     rows = []
-    for kept in (False, True):
-        everything = Case(kept, False, False)
-        keep = kept_places(held_out, epsilon, everything)
-        table = PlaceTable.fit(
-            seen.patch_codes, kept_places(seen, epsilon, everything), config.codebook_size
+    for patches in PATCHES:
+        fitted, keep = (
+            kept_places(part, epsilon, patches, seeded(seed, 15)) for part in (seen, held_out)
         )
+        table = PlaceTable.fit(seen.patch_codes, fitted, config.codebook_size)
         bits = table.bits[torch.arange(config.num_patches), held_out.patch_codes]  # (n, M)
         singles, floor = (bits * keep).sum(dim=1), (table.floor * keep).sum(dim=1)
         for given in (False, True):
-            joint = lengths(model, held_out, epsilon, Case(kept, given, True))
+            joint = lengths(model, held_out, keep, Case(patches, given, True))
             if given:
-                singles = lengths(model, held_out, epsilon, Case(kept, True, False))
+                singles = lengths(model, held_out, keep, Case(patches, True, False))
             codes = keep.sum(dim=1).double()
             rows.append(
                 redundancy(
-                    "kept" if kept else "all",
+                    patches,
                     given,
                     *(_pairs(v) for v in (codes, singles, joint)),
                     None if given else _pairs(floor),

@@ -22,11 +22,13 @@ class Draws:
 
     kept: "mixed", drawn for each picture by `draw_keep`; "all" or "none" of the patches. vary_k:
     the number of global tokens is drawn by `draw_k`; else it is config.k. So "none" without vary_k
-    trains a TiTok, "all" without vary_k a Hita, and "all" at k_max = 0 a VQ of patches.
+    trains a TiTok, "all" without vary_k a Hita, and "all" at k_max = 0 a VQ of patches. only_n: of
+    every picture so many patches, those that DTF ranks first, whatever `kept` says.
     """
 
     kept: str = "mixed"
     vary_k: bool = True
+    only_n: int | None = None
 
     def __post_init__(self) -> None:
         if self.kept not in KEPT:

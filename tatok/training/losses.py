@@ -1,8 +1,9 @@
 """L = L_rec + lambda_1 L_commit + lambda_2 L_glob, and the optional terms.
 
 Every term is a mean per dimension within an image and then a mean over images (so that two
-processes with half a batch each average to the joint batch). The paper's L_rec is a sum over HWC,
-so its lambda = 1 is another balance; ours are tuned.
+processes with half a batch each average to the joint batch). The paper's terms are sums, over HWC
+and over the dimensions of the tokens, so its lambda = 1 is another balance; ours are tuned. `sums`
+is the paper's, with the common factor 1 / HWC.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class LossWeights:
     perceptual: float = 0.0  # distance of EfficientNet-Lite1's feature maps
     backbone: str = ""  # timm's name of the network whose features are G(x); "": a thumbnail
     log_rec: bool = True  # L_rec as log mean square error: the mean PSNR over images itself
+    sums: bool = False  # as the paper's: sums over pixels and dimensions, all by HWC
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,16 @@ def reconstruction(x: Tensor, y: Tensor, log: bool) -> Tensor:
     return (mse + 1e-5).log().mean() if log else mse.mean()
 
 
-def commitment(q: Quantized, keep: Tensor | None = None) -> Tensor:
-    """L_commit: ||z_aug - sg(q_aug)||^2 over the tokens in `keep` (B, L), a mean per dimension."""
-    squared = (q.latents - q.quantized.detach()).square().mean(dim=2)  # (B, L)
+def commitment(q: Quantized, keep: Tensor | None = None, sums: bool = False) -> Tensor:
+    """L_commit: ||z_aug - sg(q_aug)||^2 over the tokens in `keep` (B, L), a mean per dimension.
+
+    sums: over tokens and dimensions, then a mean over images.
+    """
+    squared = (q.latents - q.quantized.detach()).square()  # (B, L, d)
+    if sums:
+        each = squared.sum(dim=2)
+        return (each if keep is None else each * keep).sum(dim=1).mean()
+    squared = squared.mean(dim=2)  # (B, L)
     if keep is None:
         return squared.mean() if squared.numel() else squared.sum()
     return ((squared * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)).mean()
@@ -139,11 +148,16 @@ def total_loss(
     x = encoding.pixels
     made = model(encoding, keep)
     G = descriptor(x, model.config.thumbnail) if backbone is None else backbone(x)
+    commit = [commitment(made.globals, None, weights.sums)]
+    commit.append(commitment(made.patches, keep, weights.sums))
     terms = {
         "rec": reconstruction(x, made.image, weights.log_rec),
-        "commit": commitment(made.globals) + commitment(made.patches, keep),  # z_aug = [g; z]
+        "commit": commit[0] + commit[1],  # z_aug = [g; z]
         "glob": global_alignment(model, G, made.globals.tokens),
     }
+    if weights.sums:
+        HWC, described = x[0].numel(), G.shape[1]
+        terms |= {"commit": terms["commit"] / HWC, "glob": terms["glob"] * described / HWC}
     terms["gaussian"], terms["code"] = predictor_nll(model, made, places)
     loss = terms["rec"] + weights.glob * terms["glob"] + terms["gaussian"]
     if model.patch_codebook.live:  # before that the codes mean nothing

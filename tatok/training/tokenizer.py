@@ -93,7 +93,10 @@ class TokenizerTask:
         encoding = self.model.encode(batch, k)
         places = torch.randperm(encoding.patches.shape[1], generator=generator)[:PREDICTED]
         share = slice(world.rank * len(batch), (world.rank + 1) * len(batch))
-        if self.draws.kept == "mixed":
+        if self.draws.only_n is not None:
+            with torch.no_grad():
+                keep = self.model.select(encoding, count=self.draws.only_n).keep
+        elif self.draws.kept == "mixed":
             keep = draw_keep(self.model, encoding, world.size, share, generator)
         else:
             kept = self.draws.kept == "all"

@@ -150,6 +150,8 @@ def test_the_claims_read_what_the_runs_write(tmp_path, weights, monkeypatch):
     judged = ("holds", "holds in part", "undecided here", "does not hold here")
     for id in ("redundant-half", "collapse", "dtf-best", "baselines", "few-tokens", "epsilon"):
         assert rows[id].verdict in judged, rows[id]
+    for id in ("dtf-residual", "few-residual", "no-loss-residual", "epsilon-residual"):
+        assert rows[id].verdict in judged and rows[id].n == "40", rows[id]
     assert rows["globals-rfd"].because == "these weights have no point at 16"  # k_max is 6
     assert "python -m analysis bias" in rows["edges"].because
     assert rows["edges"].verdict == "not measured yet"

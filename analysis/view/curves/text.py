@@ -165,6 +165,7 @@ def _bullets(lines: Iterable[str], name: str = "bullets") -> str:
 
 def _row(row: Row) -> str:
     interval = f" <small>({escape(row.interval)})</small>" if row.interval else ""
+    interval += f" <small>N = {row.n}</small>" if row.n else ""
     because = f"<small>{_code(row.because)}</small>" if row.because else ""
     kind = _kind(row.verdict)
     return (

@@ -71,3 +71,17 @@ def test_shown():
     assert results.shown(Estimate(1.234, 1.0, 1.5), 1) == "1.2 (1.0 to 1.5)"
     assert results.shown(Estimate(-1.234, -5.2, 0.5), 1) == "−1.2 (−5.2 to 0.5)"
     assert results.minus("2026-11-27, a-1, (-3) -.5") == "2026-11-27, a-1, (−3) −.5"
+
+
+def test_a_text_goes_between_the_marks_of_its_name(tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("a\n<!-- evaluate -->\nold\n<!-- /evaluate -->\nb\n<!-- other -->\n")
+    results.write_between(card, "evaluate", "| new |")
+    assert card.read_text() == (
+        "a\n<!-- evaluate -->\n| new |\n<!-- /evaluate -->\nb\n<!-- other -->\n"
+    )
+    for name in ("other", "none"):  # not closed; not there
+        with pytest.raises(BadResult, match="no place for the table"):
+            results.write_between(card, name, "x")
+    with pytest.raises(BadResult, match="cannot be read"):
+        results.write_between(tmp_path / "nowhere.md", "evaluate", "x")

@@ -30,7 +30,7 @@ def inside(found, truth):
 def test_fd_without_each_group_is_the_distance_of_the_rest(rng, n, d):
     X, Y = draw(rng, n, d)
     Y[:, 0] = X[:, 0] = 3.0  # a dead channel
-    found = Originals(X).fd(Y)
+    found, _ = Originals(X).distances(Y)
     rest = [np.arange(n) % 20 != g for g in range(20)]
     slow = np.array([frechet_distance(X[r], Y[r]) for r in rest])
     np.testing.assert_allclose(found.replicates, slow, rtol=1e-6, atol=1e-7)
@@ -44,7 +44,7 @@ def test_t_is_students():
 
 
 def test_fd_interval_is_the_spread_of_fresh_draws(rng):
-    found = [Originals(X).fd(Y) for X, Y in (draw(rng) for _ in range(150))]
+    found = [Originals(X).distances(Y)[0] for X, Y in (draw(rng) for _ in range(150))]
     values = [one.value for one in found]
     half = np.mean([one.high - one.value for one in found])
     assert 0.75 < half / (stats.T_95 * np.std(values)) < 1.35
@@ -103,9 +103,32 @@ def test_a_difference_of_paired_values_is_surer_than_its_parts(rng):
 
 def test_too_few_images_have_a_value_and_no_interval(rng):
     X, Y = draw(rng, stats.FEWEST - 1)
-    found = Originals(X).fd(Y)
-    assert found == Estimate(frechet_distance(X, Y))
+    found, limit = Originals(X).distances(Y)
+    assert limit is None and found == Estimate(frechet_distance(X, Y))
     few = mean_band(torch.arange(5.0))
     assert few.low < few.value == 2.0 < few.high and few.replicates == ()
     assert mean_band(torch.tensor([4.0])) == Estimate(4.0)
     assert combine(lambda a, b: a - b, few, found).low is None
+
+
+@pytest.mark.parametrize(("n", "d"), [(203, 6), (64, 32)])
+def test_the_limit_is_twice_the_distance_less_that_of_the_halves(rng, n, d):
+    X, Y = draw(rng, n, d)
+    _, limit = Originals(X).distances(Y)
+    groups = np.arange(n) % 20
+
+    def at(rows, parts):
+        sets = [rows & (groups * parts // 20 == part) for part in range(parts)]
+        return sum(s.sum() * frechet_distance(X[s], Y[s]) for s in sets) / rows.sum()
+
+    every = np.ones(n, bool)
+    assert limit.sizes == (n, n // 2, n // 4)
+    np.testing.assert_allclose(limit.values, [at(every, parts) for parts in (1, 2, 4)])
+    slow = [2 * at(groups != g, 1) - at(groups != g, 2) for g in range(20)]
+    np.testing.assert_allclose(limit.estimate.replicates, slow, rtol=1e-6, atol=1e-7)
+    assert limit.estimate.value == pytest.approx(2 * limit.values[0] - limit.values[1])
+
+
+def test_with_fewer_than_two_images_a_feature_there_is_no_limit(rng):
+    assert Originals(draw(rng, 63, 32)[0]).distances(draw(rng, 63, 32)[1])[1] is None
+    assert Originals(draw(rng, 64, 32)[0]).distances(draw(rng, 64, 32)[1])[1] is not None

@@ -58,7 +58,9 @@ def folder(tmp_path_factory):
 
 
 def run(folder, verb, out, weights=("grid",)):
-    common = ["--data", str(folder), "--list", str(folder / "list.txt"), "--n", "4"]
+    common = ["--data", str(folder), "--n", "4"]
+    if verb != "cure":
+        common += ["--list", str(folder / "list.txt")]
     options = [*OPTIONS.get(verb, []), *common, "--seed", "2", "--out", str(out)]
     if verb in ("probe", "cure", "redundancy"):
         options += ["--train", str(folder / "train")]
@@ -74,7 +76,7 @@ def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, t
     monkeypatch.setattr(probe, "STEPS", 3)
     several = verb in ("decompose", "probe")
     out = tmp_path / "results" / f"{verb}.json"
-    run(folder, verb, out.parent, ("grid", "sequence") if several else ("grid",))
+    run(folder, verb, out.parent, ("grid", "sequence") if several or verb == "bias" else ("grid",))
     result = load(KINDS[verb], out)
     parts = result.models if several else (result,)
     assert [getattr(part, "layout", "grid") for part in parts] == ["grid", "sequence"][: len(parts)]
@@ -92,12 +94,17 @@ def test_every_command_writes_what_can_be_read_back(folder, verb, monkeypatch, t
         assert origin.line() in text
     assert text.count("| ---") >= len(parts)
     if verb == "probe":
+        assert all(part.patches_help.low < part.patches_help.high for part in parts)
         names = {one.name for one in result.differences}
         raw = {f"{name} − raw patches" for name in ("grid", "sequence")}
         assert names == raw | {"sequence − grid"} and (result.n_train, result.n_test) == (6, 4)
     # At ε, and at the paper's share of the patches.
-    assert text.count("p: not corrected for how many are looked at") == 2 * (verb == "bias")
+    assert text.count("p: not corrected for how many are looked at") == 3 * (verb == "bias")
     if verb == "bias":
+        (twin,) = result.twins
+        assert (twin.weights, twin.layout) == ("sequence", "sequence")
+        assert twin.provenance.weights == TaTok.from_pretrained(folder / "sequence").fingerprint
+        assert twin.at_share != result.at_share
         assert {one.epsilon for one in result.placements} == {0.15}
         assert {one.count for one in result.at_share if one.n} == {1.0}  # of 16
         assert [one.pictures for one in result.at_share] == [

@@ -31,7 +31,7 @@ def named(drawing, name):
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig4", "epsilon"])
-@pytest.mark.parametrize("measure", ["fd", "psnr", "kid", "count"])
+@pytest.mark.parametrize("measure", ["limit", "fd", "psnr", "kid", "count"])
 def test_curves_and_bands_are_the_files(made, name, measure):
     result = made[name]
     for axis, value in ((OWN, lambda p: p.x), (RATE, lambda p: p.bits_per_pixel)):
@@ -43,6 +43,8 @@ def test_curves_and_bands_are_the_files(made, name, measure):
                 assert trace["y"] == [p.count for p in series.points]
                 continue
             estimates = [getattr(p, measure) for p in series.points]
+            if measure == "limit":
+                estimates = [limit.estimate for limit in estimates]
             assert trace["y"] == [e.value for e in estimates]
             if len(series.points) == 1:
                 continue
@@ -55,7 +57,7 @@ def test_curves_and_bands_are_the_files(made, name, measure):
 
 def test_a_curve_of_one_point_has_an_error_bar(made):
     every = named(draw(made["epsilon"], "psnr", OWN), "all patches")
-    point = made["epsilon"].series[2].points[0]
+    (point,) = next(s.points for s in made["epsilon"].series if s.name == "all patches")
     assert every["mode"] == "markers"
     assert every["error_y"]["array"] == [point.psnr.high - point.psnr.value]
     assert every["error_y"]["arrayminus"] == [point.psnr.value - point.psnr.low]
@@ -205,7 +207,7 @@ def test_what_is_not_on_offer_is_refused(made):
     for measure, axis in (("ssim", OWN), ("fd", "time"), ("", "")):
         with pytest.raises(ValueError, match="on offer"):
             draw(made["fig3"], measure, axis)
-    assert [c.key for c in measures(made["fig3"])] == ["fd", "psnr", "kid", "count"]
+    assert [c.key for c in measures(made["fig3"])] == ["limit", "fd", "psnr", "kid", "count"]
 
 
 def test_backgrounds_are_clear(made):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.base.evaluate import BadData
 from analysis.base.metrics import frechet_distance, kid
 from analysis.base.provenance import ROOT, Data, Provenance
 from analysis.base.results import BadResult
@@ -260,13 +261,20 @@ def test_fig5_compares_all_at_equal_n_and_at_equal_bits(own, layout, images):
 
 def test_epsilon_has_random_patches_at_the_same_n(model, images):
     plan = plans.epsilon(model)
-    dtf, random, papers, every = plan.curves
+    dtf, random, papers, every, chance, *readings = plan.curves
+    assert [x for x, _ in chance.points] == [0.05, 0.1, 0.15]
+    assert {s.estimator for c in readings for _, s in c.points} == set(plans.READINGS)
     assert {s.estimator for _, s in papers.points} == {"residual"} != {model.config.estimator}
     assert [(s.k, s.count) for _, s in every.points] == [(4, M)]
     assert [x for x, _ in dtf.points] == list(plans.EPSILONS)
     assert {0.0, 0.05, 0.15, 0.9} <= set(plans.EPSILONS)
     found = Runner(model, Means()).measure(images[:6], plan.settings)
-    for (x, one), (_, other) in zip(dtf.points, random.points, strict=True):
+    by_paper = [point for point in papers.points if point[0] in (0.05, 0.1, 0.15)]
+    pairs = [
+        *zip(dtf.points, random.points, strict=True),
+        *zip(by_paper, chance.points, strict=True),
+    ]
+    for (x, one), (_, other) in pairs:
         assert one.epsilon == x and torch.equal(found[one].count, found[other].count)
 
 
@@ -299,6 +307,12 @@ def test_pictures_are_read_when_they_are_taken(folder):
     assert len(pictures) == 4
     expected = torch.cat([load_image(path, size=32) for path in paths[1:3]])
     assert torch.equal(pictures[1:3], expected)
+    rest, _ = choose(folder, None, without=["pets/val/0.png", "pets/train/1.png", "nothing.png"])
+    assert len(rest) == 7 and folder / "pets/val/0.png" not in rest
+    with pytest.raises(BadData, match="No picture"):
+        choose(
+            folder, None, [f"{place}/val/{n}.png" for place in ("pets", "places") for n in range(4)]
+        )
     plain, other = choose(folder / "pets", 100)
     assert len(plain) == 8 == other.n and other.list == "pets"
     assert other.sha256 != data.sha256

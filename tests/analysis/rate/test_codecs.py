@@ -166,10 +166,12 @@ def measured():
 def test_points_of_tatok_are_the_sizes_of_real_files(measured):
     model, images, made = measured
     own = [p for p in made.points if p.coder == "TaTok"]
-    assert [p.knob for p in own] == [*codecs.EPSILONS, None]
+    counts = [0, 10, 12, 14, 16]
+    assert [p.knob for p in own] == [*codecs.EPSILONS, *[None] * len(counts)]
+    assert [p.count for p in own if p.knob is None] == counts  # of 16: up to all
     encoding = model.encode(images)
     for point in own:
-        how = {"count": 0} if point.knob is None else {"epsilon": point.knob}
+        how = {"count": point.count} if point.knob is None else {"epsilon": point.knob}
         tokens = model.quantize(encoding, model.select(encoding, **how))
         sizes = [len(pack(tokens, model, row)) for row in range(len(images))]
         assert point.file_bytes.value == pytest.approx(sum(sizes) / len(sizes))
@@ -180,7 +182,10 @@ def test_points_of_tatok_are_the_sizes_of_real_files(measured):
         distance = maps_distance(CoarseMaps()(images).maps, CoarseMaps()(y).maps).mean().item()
         assert point.distance.value == pytest.approx(distance, abs=1e-5)
         assert point.psnr.low < point.psnr.value < point.psnr.high
-    assert own[0].file_bytes.value > own[-2].file_bytes.value > own[-1].file_bytes.value
+    none, *given = [p.file_bytes.value for p in own if p.knob is None]
+    last = own[len(codecs.EPSILONS) - 1].file_bytes.value
+    assert own[0].file_bytes.value > last > none and given == sorted(given)
+    assert [own[0].how, own[-1].how, own[-5].how] == ["ε = 0", "N = 16", "G alone"]
 
 
 def test_points_of_codecs_are_pillows_files(measured):

@@ -12,7 +12,7 @@ from tatok.streams import seeded
 from tatok.training.cache import CachedTokens
 
 K, M, k = 64, 16, 4
-ALL = [red.Case(kept, g, joint) for kept in (0, 1) for g in (0, 1) for joint in (0, 1)]
+ALL = [red.Case(p, g, joint) for p in red.PATCHES for g in (0, 1) for joint in (0, 1)]
 
 
 def tokens(n, seed):
@@ -140,14 +140,18 @@ def test_known_redundancy_is_found_and_none_is_made_up():
             torch.rand(n, M, generator=generator),
         )
 
-    found = red.measure(model, rows(800), rows(60), epsilon=0.3, sequences=2400)
+    found = red.measure(model, rows(800), rows(60), epsilon=0.3, sequences=3600)
     assert [(r.patches, r.given_globals) for r in found] == [
         ("all", False),
         ("all", True),
         ("kept", False),
         ("kept", True),
+        ("random", False),
+        ("random", True),
     ]
-    everything, given, kept, kept_given = found
+    everything, given, kept, kept_given, chance, chance_given = found
+    assert chance.codes == kept.codes
+    assert 0.15 < chance.red.value < 7 / 16 and abs(chance_given.red.value) < 0.06
     assert everything.singles == pytest.approx(3, abs=0.05)
     assert everything.red.value == pytest.approx(7 / 16, abs=0.05)
     assert everything.at_least == pytest.approx(7 / 16, abs=0.06)
@@ -157,3 +161,12 @@ def test_known_redundancy_is_found_and_none_is_made_up():
     assert 0.15 < kept.red.value < 7 / 16 and abs(kept_given.red.value) < 0.06
     assert 4 < kept.codes < 16
     assert math.isfinite(kept.floor)
+
+
+def test_the_control_keeps_as_many_patches_of_each_picture_elsewhere():
+    rows = tokens(40, 11)
+    kept, chance, again = (
+        red.kept_places(rows, 0.5, patches, seeded(12)) for patches in ("kept", "random", "random")
+    )
+    assert torch.equal(kept.sum(dim=1), chance.sum(dim=1)) and torch.equal(chance, again)
+    assert (kept & chance).sum() < 0.8 * kept.sum()

@@ -146,7 +146,8 @@ def test_short_plans_keep_ends_and_settings(runner, name):
         assert set(curve.points) <= set(whole.points)
         assert {curve.points[0], curve.points[-1]} == {whole.points[0], whole.points[-1]}
         assert name == "fig5" or len(curve.points) <= POINTS
-    assert name == "fig5" or len(short.curves) == len(long.curves)
+    for_verdicts = 3 if name == "epsilon" else 0  # random at the paper's N, and two readings
+    assert name == "fig5" or len(short.curves) == len(long.curves) - for_verdicts
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig5"])

@@ -18,7 +18,7 @@ from tatok import TaTok
 from tatok.__main__ import main
 from tatok.images import to_pil
 from tatok.training import data, loop
-from tatok.training.draws import draw_k, draw_keep
+from tatok.training.draws import Draws, draw_k, draw_keep
 from tatok.training.loop import RunOptions, World, learning_rate
 from tatok.training.tokenizer import TokenizerTask, start_from_pca
 
@@ -103,6 +103,17 @@ def test_draws_serve_every_k_and_every_n():
     raster = torch.arange(16) < partial.sum(1, keepdim=True)
     assert 0.05 < (partial == raster).all(1).float().mean() < 0.35  # `first` is among them
     assert 0.05 < (partial == raster.flip(1)).all(1).float().mean() < 0.35  # `last` too
+
+
+@pytest.mark.gradients
+def test_one_k_and_one_n_where_they_are_asked_for(folder):
+    model, files = random_model(), data.list_images([folder])[:4]
+    task = TokenizerTask(model, files, files, draws=Draws(vary_k=False, only_n=5), unquantized=0)
+    for n in range(0, 40, 4):
+        task.loss(pictures(4), n, World.join())
+        made, keep = task._last
+        assert keep.sum(dim=1).tolist() == [5] * 4
+        assert made.globals.codes.shape[1] == model.config.k
 
 
 def test_draws_of_two_processes_are_the_joint_draw():

@@ -124,3 +124,21 @@ def test_total_is_the_weighted_sum():
         t["rec"] + 0.5 * t["commit"] + 0.1 * t["glob"] + t["gaussian"] + t["code"] + 2 * t["rate"]
     )
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_sums_are_the_papers_terms_by_the_number_of_pixels():
+    model, x = random_model(), pictures(2)
+    model.patch_codebook.live = True
+    encoding, places = model.encode(x, 4), torch.arange(16)
+    keep = torch.arange(16).expand(2, 16) < torch.tensor([[5], [16]])
+    weights = LossWeights(commit=1.0, glob=1.0, log_rec=False, sums=True)
+    loss, made, terms = losses.total_loss(model, encoding, keep, places, weights)
+    HWC = 3 * 32 * 32
+    rec = (x - made.image).square().sum() / 2
+    commit = sum(
+        ((q.latents - q.quantized).square().sum(dim=2) * mask).sum() / 2
+        for q, mask in ((made.globals, torch.ones(2, 4)), (made.patches, keep))
+    )
+    glob = losses.global_alignment(model, losses.descriptor(x, 4), made.globals.tokens) * 3 * 4**2
+    heads = terms["gaussian"] + terms["code"]
+    assert loss.item() == pytest.approx((rec + commit + glob).item() / HWC + heads.item(), rel=1e-4)
