@@ -13,6 +13,7 @@ from analysis.claims import commands as claims
 from analysis.generator import commands as generator
 from analysis.paper import commands as paper
 from analysis.rate import commands as rate
+from tatok.files import CannotWrite
 from tatok.images import BadImage
 from tatok.pretrained import BadCheckpoint
 from tatok.training.data import EmptyFolder
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     try:
         args.run(args, argv)
-    except (BadData, BadImage, BadCheckpoint, BadResult, EmptyFolder) as error:
+    except (BadData, BadImage, BadCheckpoint, BadResult, CannotWrite, EmptyFolder) as error:
         sys.exit(str(error))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
+from tatok.files import check_writable
 from tatok.generator import MaskGIT
 from tatok.speed import stack_work
 from tatok.streams import seeded
@@ -237,6 +238,7 @@ def run(
     images are held out. Of a new generator: `side` of its pictures, the tokenizer's image_size
     where none is given; `sees`: it looks at the picture decoded so far, see `MaskGIT.look`.
     """
+    check_writable(options.out)
     torch.manual_seed(options.seed)
     files = list_images(data)
     held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))

@@ -13,7 +13,7 @@ import torch
 from conftest import TINY, pictures, random_model
 from PIL import Image
 
-from tatok import TaTok
+from tatok import BadCheckpoint, TaTok
 from tatok.images import to_pil
 from tatok.training import data, loop
 from tatok.training.loop import RunOptions, Trainer, World, learning_rate
@@ -43,6 +43,15 @@ def trainer(folder, out, images, resume=False, **changes):
         out=out, images=images, batch=4, workers=0, resume=resume, cooldown=0.0, warmup=8, **changes
     )
     return Trainer(task, options)
+
+
+@pytest.mark.parametrize("change", [lambda d: d[:99], lambda d: d.replace(b"ema.", b"emu.")])
+def test_a_damaged_state_is_one_sentence(folder, tmp_path, change):
+    trainer(folder, tmp_path, 8).fit()
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(BadCheckpoint, match="state.safetensors is damaged, or of another run"):
+        trainer(folder, tmp_path, 16, resume=True)
 
 
 def test_resume_is_bit_exact(folder, tmp_path):
