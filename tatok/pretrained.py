@@ -23,9 +23,26 @@ P = TypeVar("P", bound="Pretrained")
 log = logging.getLogger(__name__)
 
 
+class NoDevice(ValueError):
+    """A device that this machine does not have; one sentence."""
+
+
 def best_device() -> str:
     """ "cuda" where there is a GPU, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device of that name; none: CUDA, else Apple's MPS, else the CPU.
+
+    NoDevice, with what there is, where this machine has none of that name.
+    """
+    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    wanted = {"cuda": "cuda:0"}.get(name or there[0], name or there[0])
+    if wanted not in there:
+        raise NoDevice(f"There is no device {name} here; there is {', '.join(there)}.")
+    return torch.device(wanted)
 
 
 class BadCheckpoint(ValueError):
