@@ -2,32 +2,16 @@
 
 import errno
 import os
-import resource
-import signal
 import sys
-from contextlib import contextmanager
 
 import pytest
 import torch
-from conftest import pictures, random_generator, random_model
+from conftest import full_disk, pictures, random_generator, random_model
 
 from tatok import TaTok
 from tatok import __main__ as cli
 from tatok.files import CannotWrite, write_bytes, write_tensors, write_text
 from tatok.images import to_pil
-
-
-@contextmanager
-def full_disk(room=0):
-    """The system refuses every byte beyond `room` of a file, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def kept(path, write):

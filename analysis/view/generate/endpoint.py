@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import gradio as gr
+from PIL.Image import Image
 
 from analysis.view.generate.painter import Painter, Sources, numbers
 from analysis.view.generate.settings import CLASS, Drawing
 from analysis.view.shared.settings import BadSetting
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions
+
+
+def whole(
+    painter: Painter, drawing: Drawing, row: int, sources: Sources
+) -> Iterator[tuple[Image, dict] | None]:
+    """A picture and its numbers after the last step, None after the others: between two steps who
+    hung up is noticed."""
+    for progress in painter.draw(drawing, row, sources):
+        picture = to_pil(painter.picture(progress.step)) if progress.ended else None
+        yield (picture, asdict(numbers(progress))) if progress.ended else None
 
 
 def build(painter: Painter, limits: dict) -> None:
@@ -56,10 +68,10 @@ def build(painter: Painter, limits: dict) -> None:
             raise gr.Error(str(error), print_exception=False) from None
         drawn, told = [], []
         for row in range(drawing.pictures):
-            for progress in painter.draw(drawing, row, Sources()):
-                last = progress
-            drawn.append(to_pil(painter.picture(last.step)))
-            told.append({"seed": drawing.seed(row), **asdict(numbers(last))})
+            for made in painter.lent(whole)(drawing, row, Sources()):
+                if made is not None:
+                    drawn.append(made[0])
+                    told.append({"seed": drawing.seed(row), **made[1]})
             yield drawn, told
 
     with gr.Group(visible=False):
