@@ -14,6 +14,7 @@ from analysis.generator import commands as generator
 from analysis.paper import commands as paper
 from analysis.peers import commands as peers
 from analysis.rate import commands as rate
+from tatok.files import CannotWrite
 from tatok.images import BadImage
 from tatok.pretrained import BadCheckpoint
 from tatok.training.data import EmptyFolder
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     try:
         args.run(args, argv)
-    except (BadData, BadImage, BadCheckpoint, BadResult, EmptyFolder) as error:
+    except (BadData, BadImage, BadCheckpoint, BadResult, CannotWrite, EmptyFolder) as error:
         sys.exit(str(error))
 
 

@@ -15,6 +15,7 @@ import torch
 from tatok.config import EPSILON, GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.edit import vary_globals, vary_patches
 from tatok.entropy import ESTIMATORS
+from tatok.files import write_bytes, write_picture
 from tatok.filtering import POLICIES
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image, to_pil
@@ -49,23 +50,23 @@ def reconstruct(args: argparse.Namespace) -> None:
         print(f"{name:16} {value:.4g}" if isinstance(value, float) else f"{name:16} {value}")
     if args.verb == "encode":
         data = pack(tokens, model)
-        args.output.write_bytes(data)
+        write_bytes(args.output, data)
         print(f"{'file':16} {args.output}: {len(data)} bytes, {HEADER_BYTES} of them header")
     elif args.output:
-        to_pil(y).save(args.output)
+        write_picture(args.output, to_pil(y))
 
 
 @torch.inference_mode()
 def decode(args: argparse.Namespace) -> None:
     """A `.tatok` file to a picture."""
     model = TaTok.from_pretrained(args.weights).to(best_device())
-    to_pil(model.decode(unpack(args.file.read_bytes(), model))).save(args.output)
+    write_picture(args.output, to_pil(model.decode(unpack(args.file.read_bytes(), model))))
 
 
 @torch.inference_mode()
 def generate(args: argparse.Namespace) -> None:
     """Draw pictures of a class, or variations of a token file; print what each costs."""
-    from torchvision.utils import save_image
+    from torchvision.utils import make_grid
 
     if not 1 <= args.n <= MAX_PICTURES:
         raise ValueError(f"-n must lie in 1..{MAX_PICTURES}, not {args.n}.")
@@ -79,12 +80,10 @@ def generate(args: argparse.Namespace) -> None:
     for number, (N, bits) in enumerate(rows, start=1):
         print(f"{number:7} {N:4} {generator.config.k + N:7} {bits:6}")
     if args.tokens:
-        args.tokens.mkdir(parents=True, exist_ok=True)
         for row in range(args.n):
-            name = f"{row + 1:02}.tatok"
-            (args.tokens / name).write_bytes(pack(tokens, tokenizer, row))
-    pictures = tokenizer.decode(tokens) / 2 + 0.5
-    save_image(pictures, args.output, nrow=math.ceil(args.n**0.5))
+            write_bytes(args.tokens / f"{row + 1:02}.tatok", pack(tokens, tokenizer, row))
+    pictures = make_grid(tokenizer.decode(tokens), nrow=math.ceil(args.n**0.5), pad_value=-1)
+    write_picture(args.output, to_pil(pictures))
 
 
 def draw(args: argparse.Namespace, tokenizer: TaTok, generator: MaskGIT) -> Iterable[Step]:
@@ -361,7 +360,7 @@ def main() -> None:
     try:
         args.run(args)
     except (BadImage, BadCheckpoint, BadTokenFile, EmptyFolder, OSError, ValueError) as error:
-        sys.exit(str(error))
+        sys.exit(str(error).splitlines()[0])
 
 
 if __name__ == "__main__":

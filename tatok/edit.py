@@ -170,6 +170,7 @@ def _entropy(
     if ESTIMATORS[evidence.estimator].from_globals:
         return evidence.entropy
     share = generator.predicted_entropy(labels, global_codes)
+    unseen = unseen.to(share.device)
     measured, predicted = (
         H[:, ~unseen].sum(dim=1, keepdim=True) for H in (evidence.entropy, share)
     )

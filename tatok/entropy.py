@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tatok.config import TokenizerConfig
+from tatok.precision import exact
 from tatok.transformer import patchify
 
 LOG_2PI = math.log(2 * math.pi)
@@ -150,7 +151,7 @@ def needs_nothing(seen: Observed) -> Tensor:
 
 def needed_gain(seen: Observed) -> Tensor:
     """T for `gain`, (B,): the error that patches must save to reach D0, sum_i D_i(G) - M D0."""
-    return (seen.D_G.double() - distortion(seen.target_psnr)).sum(dim=1).clamp(min=0)
+    return (exact(seen.D_G) - distortion(seen.target_psnr)).sum(dim=1).clamp(min=0)
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ def rate_distortion(x: Tensor, D: Tensor | float) -> Tensor:
 
     sigma^2 is the pixel variance of the image over its three channels together.
     """
-    variance = x.double().flatten(1).var(dim=1, unbiased=False)
-    D = torch.as_tensor(D, dtype=torch.float64, device=x.device).clamp(min=1e-300)
+    variance = exact(x).flatten(1).var(dim=1, unbiased=False)
+    D = torch.as_tensor(D, dtype=torch.float64, device=variance.device).clamp(min=1e-300)
     return 0.5 * x[0].numel() * (variance / D).clamp(min=1).log2()
 
 
@@ -228,5 +229,5 @@ def minimum_information(x: Tensor, y_globals: Tensor, target_psnr: float) -> Ten
     alpha = I(x; G) / R(D0) with I(x; G) taken as R(D_G), D_G the mean square error of `y_globals`,
     the image decoded from the global tokens alone.
     """
-    D_G = (x - y_globals).double().square().flatten(1).mean(dim=1)
+    D_G = exact(x - y_globals).square().flatten(1).mean(dim=1)
     return (rate_distortion(x, distortion(target_psnr)) - rate_distortion(x, D_G)).clamp(min=0)

@@ -198,6 +198,7 @@ def chain(sigma: Tensor, correlation: Tensor, count: Tensor) -> Tensor:
     entropies count shared information twice, conditional ones do not.
     """
     B, M = sigma.shape
+    sigma, correlation = sigma.to(count.device), correlation.to(count.device)
     rows, steps = torch.arange(B, device=sigma.device), int(count.max()) if B else 0
     variance = sigma.double() ** 2 * correlation.double().diagonal()  # given all picked so far
     factor = sigma.new_zeros(B, M, steps, dtype=torch.float64)  # Cholesky columns

@@ -18,6 +18,7 @@ from tatok import filtering
 from tatok.canvas import MASKED, Canvas, Logits, unpack
 from tatok.config import GeneratorConfig
 from tatok.entropy import ESTIMATORS
+from tatok.precision import exact
 from tatok.pretrained import Pretrained
 from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
@@ -173,7 +174,7 @@ class MaskGIT(Pretrained):
             entropy = self.predicted_entropy(labels, global_codes)
         if count is None:
             count = filtering.dtf(entropy, epsilon).count
-        return filtering.top(entropy, count)
+        return filtering.top(entropy, count.to(entropy.device)).to(labels.device)
 
     @torch.no_grad()
     def predicted_entropy(self, labels: Tensor, global_codes: Tensor) -> Tensor:
@@ -184,8 +185,8 @@ class MaskGIT(Pretrained):
         """
         share, profile = self.place_logits(labels, global_codes)
         order = share.argsort(dim=1, descending=True, stable=True)
-        sizes = profile.exp().double().sort(dim=1, descending=True).values
-        return torch.zeros_like(sizes).scatter(1, order, sizes)
+        sizes = exact(profile.exp()).sort(dim=1, descending=True).values
+        return torch.zeros_like(sizes).scatter(1, order.to(sizes.device), sizes)
 
     @property
     def needs_tokenizer(self) -> bool:

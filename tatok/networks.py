@@ -74,7 +74,9 @@ class Decoder(nn.Module):
 
     def global_places(self, globals_: Tensor) -> Tensor:
         """(B, k, D) -> (B, k_max, D): an inactive place holds the mask token."""
-        rest = self.mask.expand(len(globals_), self.config.k_max - globals_.shape[1], -1)
+        rest = self.mask.to(globals_.device).expand(
+            len(globals_), self.config.k_max - globals_.shape[1], -1
+        )
         return torch.cat([globals_, rest], dim=1)
 
     def patch_places(self, patches: Tensor, keep: Tensor) -> Tensor:

@@ -8,25 +8,41 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from tatok.config import from_dict
+from tatok.files import write_tensors, write_text
 
 P = TypeVar("P", bound="Pretrained")
 log = logging.getLogger(__name__)
 
 
+class NoDevice(ValueError):
+    """A device that this machine does not have; one sentence."""
+
+
 def best_device() -> str:
     """ "cuda" where there is a GPU, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device of that name; none: CUDA, else Apple's MPS, else the CPU.
+
+    NoDevice, with what there is, where this machine has none of that name.
+    """
+    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    wanted = {"cuda": "cuda:0"}.get(name or there[0], name or there[0])
+    if wanted not in there:
+        raise NoDevice(f"There is no device {name} here; there is {', '.join(there)}.")
+    return torch.device(wanted)
 
 
 class BadCheckpoint(ValueError):
@@ -73,9 +89,9 @@ class Pretrained(nn.Module, ModelHubMixin):
         """Write weights in half precision and the configuration; `extra` is kept beside it.
 
         `extra` is the training record (images seen, options), read back by `training_record`.
+        Raises CannotWrite; each file is whole or as it was.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         state = {
             name: (value.half() if value.is_floating_point() else value).contiguous()
             for name, value in self.state_dict().items()
@@ -88,17 +104,17 @@ class Pretrained(nn.Module, ModelHubMixin):
         # All files are written before the first takes its place: a process that is killed here
         # leaves the old weights or, within a moment, the new ones, and no mixture.
         for file, names in split.filename_to_tensors.items():
-            save_file({name: state[name] for name in names}, _partial(folder / file))
+            write_tensors(_partial(folder / file), {name: state[name] for name in names})
         for file in split.filename_to_tensors:
             os.replace(_partial(folder / file), folder / file)
         index = folder / _index(self.stem)
         if split.is_sharded:
-            _replace(index, _writes({"weight_map": split.tensor_to_filename}))
+            write_text(index, _json({"weight_map": split.tensor_to_filename}))
             (folder / f"{self.stem}.safetensors").unlink(missing_ok=True)  # of smaller weights
         else:
             index.unlink(missing_ok=True)
         meta = {"config": dataclasses.asdict(self.config), "training": extra or {}}
-        _replace(folder / f"{self.stem}.json", _writes(meta))
+        write_text(folder / f"{self.stem}.json", _json(meta))
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -108,14 +124,11 @@ class Pretrained(nn.Module, ModelHubMixin):
         meta = _read_meta(_locate(folder_or_id, f"{cls.stem}.json", revision))
         files = _weight_files(folder_or_id, cls.stem, revision)
         try:
-            model = cls(from_dict(cls.config_type, meta["config"]))
-            state: dict[str, Tensor] = {}
-            for file in files:
-                state |= load_file(file)
-            model.load_state_dict(
-                {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
-            )
-        except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
+            config = from_dict(cls.config_type, meta["config"])
+            _check_shapes(cls, config, _shapes(files))
+            model = cls(config)
+            model.load_state_dict(_read(files))
+        except UNFIT as error:
             raise BadCheckpoint(
                 f"{cls.stem}.safetensors does not fit its configuration: "
                 f"{str(error).splitlines()[0]}"
@@ -141,19 +154,64 @@ def _index(stem: str) -> str:
     return f"{stem}.safetensors.index.json"
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that it is whole or not there."""
-    write(_partial(path))
-    os.replace(_partial(path), path)
-
-
 def _partial(path: Path) -> Path:
     """Where a file is written before it takes its place."""
     return path.with_name(f".{path.name}.partial")
 
 
-def _writes(value: dict) -> Callable[[Path], object]:
-    return lambda path: path.write_text(json.dumps(value, indent=1) + "\n")
+def _json(value: dict) -> str:
+    return json.dumps(value, indent=1) + "\n"
+
+
+# What building and filling a model raises where configuration or weights are not what they say.
+UNFIT = (SafetensorError, OSError, RuntimeError, ArithmeticError, TypeError, ValueError, KeyError)
+
+
+def _shapes(files: list[str]) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Each tensor's shape, and whether it holds floats, from the files' headers alone."""
+    found = {}
+    for file in files:
+        with safe_open(file, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                part = opened.get_slice(name)
+                found[name] = tuple(part.get_shape()), part.get_dtype().startswith(("F", "BF"))
+    return found
+
+
+def _check_shapes(kind: type[Pretrained], config: Any, found: dict) -> None:
+    """ValueError unless these are the tensors of the configuration.
+
+    Before memory is taken: a configuration may name any size, and the header of a file too.
+    """
+    depths = [getattr(config, name, 0) for name in ("depth", "decoder_blocks")]
+    if sum(depths) > len(found):  # even without memory a million blocks take an hour
+        raise ValueError(f"{sum(depths)} blocks, and {len(found)} tensors.")
+    with torch.device("meta"):
+        state = kind(config).state_dict()
+    if odd := sorted(set(state) ^ set(found)):
+        where = "missing" if odd[0] in state else "not one of this model's"
+        raise ValueError(f"{odd[0]} is {where}.")
+    for name, (shape, floats) in found.items():
+        wanted = state[name]
+        if shape != wanted.shape:
+            raise ValueError(f"{name} is {shape}, not {tuple(wanted.shape)}.")
+        if floats != wanted.is_floating_point():
+            raise ValueError(f"{name} has numbers of another kind.")
+
+
+def _read(files: list[str]) -> dict[str, Tensor]:
+    """All tensors, in single precision. ValueError where one holds a NaN or an infinity."""
+    state = {}
+    for file in files:
+        with safe_open(file, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                tensor = opened.get_tensor(name)
+                if tensor.is_floating_point():
+                    tensor = tensor.float()
+                    if not tensor.isfinite().all():
+                        raise ValueError(f"{name} has values that are no numbers.")
+                state[name] = tensor
+    return state
 
 
 def _weight_files(folder_or_id: str | Path, stem: str, revision: str | None) -> list[str]:
@@ -188,8 +246,9 @@ def _locate(folder_or_id: str | Path, name: str, revision: str | None) -> str:
 def _read_meta(path: str) -> dict:
     try:
         meta = json.loads(Path(path).read_text())
-        if isinstance(meta, dict) and isinstance(meta.get("config"), dict):
+        parts = isinstance(meta, dict) and (meta.get("config"), meta.get("training") or {})
+        if parts and all(isinstance(part, dict) for part in parts):
             return meta
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):  # of brackets in a thousand brackets
         pass
     raise BadCheckpoint(f"{Path(path).name} is not a model configuration.")

@@ -119,28 +119,27 @@ def unpack(data: bytes, model: TaTok) -> Tokens:
     codes = [reader.take(code_bits(K)) for _ in range(k + N)]
     if reader.rest_is_not_padding() or any(c >= K for c in codes):
         raise BadTokenFile("This .tatok file is damaged or has the wrong length.")
-    device = model.device
-    global_codes = torch.tensor(codes[:k], dtype=torch.long, device=device).reshape(1, k)
+    global_codes = torch.tensor(codes[:k], dtype=torch.long).reshape(1, k)
     if sent:
-        keep = torch.zeros(1, M, dtype=torch.bool, device=device)
+        keep = torch.zeros(1, M, dtype=torch.bool)
         keep[0, set_of_rank(rank, M, N)] = True
     else:
-        keep = places_by_rule(model, PLACES[rule], global_codes, N, M)
-    patch_codes = torch.full((1, M), -1, device=device)
-    patch_codes[keep] = torch.tensor(codes[k:], dtype=torch.long, device=device)
-    return Tokens(global_codes, patch_codes, config.layout, K, PLACES[rule])
+        keep = places_by_rule(model, PLACES[rule], global_codes.to(model.device), N, M)
+    patch_codes = torch.full((1, M), -1)
+    patch_codes[keep] = torch.tensor(codes[k:], dtype=torch.long)
+    return Tokens(global_codes, patch_codes, config.layout, K, PLACES[rule]).to(model.device)
 
 
 @torch.no_grad()
 def places_by_rule(model: TaTok, rule: str, global_codes: Tensor, N: int, M: int) -> Tensor:
-    """The kept places (1, M) that N and the global codes alone give."""
+    """The kept places (1, M) that N and the global codes alone give, on the CPU."""
     grid = model.config.grid_of_patches(M)
-    count = torch.tensor([N], device=model.device)
+    count = torch.tensor([N])
     if model.config.layout == "sequence":
         return filtering.first(M, count)
     if rule == "prior":
-        return filtering.top(model.place_entropy(global_codes, grid), count)
-    nothing = torch.zeros(1, M, device=model.device)  # no map: a rule needs none
+        return filtering.top(model.place_entropy(global_codes, grid).cpu(), count)
+    nothing = torch.zeros(1, M)  # no map: a rule needs none
     chain = lambda: model.chain_given(global_codes, M)  # noqa: E731
     return POLICIES[rule].choose(Choice(nothing, count, chain=chain))
 

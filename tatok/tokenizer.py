@@ -16,6 +16,7 @@ from tatok.config import TokenizerConfig
 from tatok.entropy import ESTIMATORS, find_estimator, patch_errors
 from tatok.filtering import Correction, Selection
 from tatok.networks import Decoder, Encoder, Predictor
+from tatok.precision import exact
 from tatok.pretrained import Pretrained
 from tatok.quantizer import Codebook, Quantized
 from tatok.streams import own_stream
@@ -135,16 +136,19 @@ class TaTok(Pretrained):
         estimator: str | None = None,
         target_psnr: float | None = None,
     ) -> Evidence:
-        """H(p_i | G) and T: the part of `select` that depends neither on epsilon nor on policy."""
+        """H(p_i | G) and T: the part of `select` that depends neither on epsilon nor on policy.
+
+        In float64; on the CPU where the device has none, and so is the selection made from it.
+        """
         name = self.config.estimator if estimator is None else estimator
         estimate = find_estimator(name)
         if target_psnr is not None:
             encoding = replace(encoding, target_psnr=target_psnr)
         seen = self.observe(encoding)
-        rank = estimate.function(seen).double()
+        rank = exact(estimate.function(seen))
         T = rank.new_zeros(len(rank))
         if target_psnr is not None:
-            T = estimate.minimum(seen).double()
+            T = exact(estimate.minimum(seen))
         return Evidence(rank.clamp(min=0), T, name, rank)
 
     def filter(
@@ -195,7 +199,7 @@ class TaTok(Pretrained):
         q = self.quantize_patches(encoding).codes
         return Tokens(
             global_codes=self.quantize_globals(encoding).codes,
-            patch_codes=q if selection is None else q.masked_fill(~selection.keep, -1),
+            patch_codes=q if selection is None else q.masked_fill(~selection.keep.to(q.device), -1),
             layout=self.config.layout,
             codebook_size=self.config.codebook_size,
             places="sent" if selection is None else self.places_rule(selection),
@@ -245,7 +249,7 @@ class TaTok(Pretrained):
     def embed_globals(self, codes: Tensor, book: Codebook | None = None) -> Tensor:
         """Global codes (B, k) -> decoder tokens (B, k, D); the mask token where one is -1."""
         tokens = (book or self.global_codebook).embed(codes.clamp(min=0))
-        return torch.where((codes < 0)[:, :, None], self.decoder.mask, tokens)
+        return torch.where((codes < 0)[:, :, None], self.decoder.mask.to(tokens.device), tokens)
 
     def quantize_globals(self, encoding: Encoding) -> Quantized:
         """The quantized, active global tokens: what the decoder will have."""
@@ -304,9 +308,9 @@ class TaTok(Pretrained):
         own = math.isqrt(len(self.correlation))
         if grid == own:
             return self.correlation
-        step = lambda g: torch.arange(g, device=self.correlation.device)  # noqa: E731
+        pairs = exact(self.correlation).view(own, own, own, own)  # row, column, row', column'
+        step = lambda g: torch.arange(g, device=pairs.device)  # noqa: E731
         lag = lambda g: step(g)[:, None] - step(g)[None] + own - 1  # noqa: E731, (g, g)
-        pairs = self.correlation.double().view(own, own, own, own)  # row, column, row', column'
         spot = lag(own)[:, None, :, None] * (2 * own - 1) + lag(own)[None, :, None, :]
         lags = pairs.new_zeros((2 * own - 1) ** 2)
         lags.index_add_(0, spot.expand_as(pairs).flatten(), pairs.flatten())
@@ -324,9 +328,10 @@ class TaTok(Pretrained):
 
         In float64: they rank places by them, and the rounding of float32 depends on the batch.
         """
-        book = copy.deepcopy(self.global_codebook).double()
-        predictor = copy.deepcopy(self.predictor).double()
-        g = self.decoder.global_places(self.embed_globals(global_codes, book))
+        book = exact(copy.deepcopy(self.global_codebook))
+        predictor = exact(copy.deepcopy(self.predictor))
+        codes = global_codes.to(book.codes.device)
+        g = self.decoder.global_places(self.embed_globals(codes, book))
         return predictor, predictor(g, grid)
 
     # -- selection ---------------------------------------------------------------------------

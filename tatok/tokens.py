@@ -56,6 +56,11 @@ class Evidence:
     estimator: str
     rank: Tensor
 
+    def to(self, device: torch.device | str) -> Evidence:
+        """The same on another device."""
+        H, T, rank = (part.to(device) for part in (self.entropy, self.minimum, self.rank))
+        return Evidence(H, T, self.estimator, rank)
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -76,6 +81,11 @@ class Tokens:
         B, k = self.global_codes.shape
         M, N = self.patch_codes.shape[1], self.count.tolist()
         return f"Tokens({B}: k = {k}, N = {_few(N)} of M = {M}, bits {_few(self.bits().tolist())})"
+
+    def to(self, device: torch.device | str) -> Tokens:
+        """The same on another device."""
+        codes = self.global_codes.to(device), self.patch_codes.to(device)
+        return replace(self, global_codes=codes[0], patch_codes=codes[1])
 
     @property
     def keep(self) -> Tensor:

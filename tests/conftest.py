@@ -1,6 +1,8 @@
 """What several test files share: small models with random weights, and pictures made by code."""
 
 import dataclasses
+import signal
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -69,6 +71,21 @@ def pictures(n: int, size: int = 32, seed: int = 0) -> torch.Tensor:
         cut = int(torch.randint(4, size - 4, (1,), generator=generator))
         x[row, :, :, cut:] = -x[row, :, :, cut:]
     return x.clamp(-1, 1)
+
+
+@contextmanager
+def full_disk(room=0):
+    """The system refuses every byte beyond `room` of a file, as a full disk does."""
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 # The two layouts.

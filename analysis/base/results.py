@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from analysis.base.provenance import ROOT, Provenance
 from analysis.base.runner import Seconds, Setting
+from tatok.files import CannotWrite, write_text
 
 FOLDER = ROOT / "assets" / "results"
 T = TypeVar("T")
@@ -144,13 +145,10 @@ def save(result: object, path: Path) -> None:
 
 def write(path: Path, text: str) -> None:
     """A text file, whole or not at all. Raises BadResult."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise BadResult(f"{path.name} cannot be written to {path.parent}.") from error
+        write_text(path, text)
+    except CannotWrite as error:
+        raise BadResult(str(error)) from error
 
 
 def between(path: Path, start: str, end: str) -> tuple[str, str, str]:

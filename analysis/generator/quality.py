@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,6 +23,7 @@ from analysis.base.evaluate import BadData, table
 from analysis.base.extractors import Lite0
 from analysis.base.metrics import FrechetDistance, frechet_distance, gfd
 from analysis.base.provenance import Provenance
+from tatok.files import write_tensors
 from tatok.generator import MaskGIT
 from tatok.images import BadImage, load_image
 from tatok.sampling import SamplingOptions, sample
@@ -158,10 +158,7 @@ def training_features(
         raise BadData("None of the training pictures can be read.")
     features = torch.cat(parts)
     if path:
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        save_file({"features": features}, partial)
-        os.replace(partial, path)
+        write_tensors(path, {"features": features})
     return features.double().numpy()
 
 

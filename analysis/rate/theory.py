@@ -116,7 +116,7 @@ class Demand:
 def demand(model: TaTok, x: Tensor, targets: Sequence[float], k: int | None = None) -> list[Demand]:
     """Of one picture x (1, 3, S, S), for each target PSNR in dB."""
     config = model.config
-    y = model.decode_globals(model.encode(x.to(model.device), k)).cpu()
+    y = model.decode_globals(model.encode(x.to(model.device), k)).to(x.device)
     D_G = (x - y).double().square().mean().item()
     D = torch.tensor([*(distortion(psnr) for psnr in targets), D_G], dtype=torch.float64)
     gaussian = [rate_distortion(x, d).item() for d in D]

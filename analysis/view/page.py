@@ -42,14 +42,15 @@ def weights_line(model: TaTok, record: dict) -> None:
     if len(config.sides) > 1:
         sides = f"squares of {config.smallest} to {config.largest} pixels"
         M = f"{config.grid_of(config.smallest) ** 2} to {config.grid_of(config.largest) ** 2}"
+    place = "the CPU" if model.device.type == "cpu" else str(model.device)
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     gr.HTML(
         f"<p>Weights <code>{escape(model.fingerprint)}</code>: {millions:.1f} million parameters, "
         f"{seen}; {sides}, patches of {config.patch_size} × {config.patch_size}, M = {M}, layout "
-        f"{config.layout}. Numbers on this page are computed from these weights (in the tab "
-        "Generate from those of its generator, too) when you ask for them, or read from result "
-        "files, each of which says how it was made; the paper’s are called the paper’s. A model "
-        "this small blurs detail that a large one keeps.</p>",
+        f"{config.layout}; on {place}. Numbers on this page are computed from these weights (in "
+        "the tab Generate from those of its generator, too) when you ask for them, or read from "
+        "result files, each of which says how it was made; the paper’s are called the paper’s. A "
+        "model this small blurs detail that a large one keeps.</p>",
         elem_classes="weights",
         apply_default_css=False,
     )

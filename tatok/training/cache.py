@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from tatok.files import write_tensors
 from tatok.images import BadImage, load_image
 from tatok.streams import seeded
 from tatok.tokenizer import TaTok
@@ -64,7 +64,7 @@ def cache_tokens(
 
     The first view is the picture as it is evaluated; further ones are augmented as in the
     tokenizer's training, and another `seed` draws others. The processes of `world` share the work.
-    EmptyFolder if none of the pictures can be read.
+    EmptyFolder if none of the pictures can be read; CannotWrite.
     """
     made = [
         load_file(path)
@@ -95,7 +95,6 @@ def write(
     """
     if not files:
         raise EmptyFolder("There are no images to encode.")
-    folder.mkdir(parents=True, exist_ok=True)
     parts = [files[first : first + SHARD] for first in range(0, len(files), SHARD)]
     side = side or tokenizer.config.image_size
     make = Encoder(tokenizer, classes, views, side, seed)
@@ -103,9 +102,7 @@ def write(
     mine = list(shards.items())[world.rank :: world.size]
     for path, part in tqdm(mine, desc="encoding", unit="shard", disable=world.rank > 0):
         if not path.exists():
-            partial = path.with_name(f".{path.name}.partial")
-            save_file(make(part), partial)
-            os.replace(partial, path)
+            write_tensors(path, make(part))
     world.wait()
     return list(shards)
 

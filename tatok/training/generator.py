@@ -14,6 +14,7 @@ from torch import Tensor
 from tatok import filtering
 from tatok.canvas import MASKED, Canvas, pack
 from tatok.config import GENERATOR_SIZES, GeneratorConfig
+from tatok.files import check_writable
 from tatok.generator import MaskGIT
 from tatok.speed import stack_work
 from tatok.streams import seeded
@@ -291,6 +292,7 @@ def run(
     images are held out. Of a new generator: `side` of its pictures, the tokenizer's image_size
     where none is given; `sees`: it looks at the picture decoded so far, see `MaskGIT.look`.
     """
+    check_writable(options.out)
     torch.manual_seed(options.seed)
     files, held_out, folders = labelled(data, val)
     world = World.join()

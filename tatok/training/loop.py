@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import itertools
 import json
 import logging
-import os
 import signal
 import time
 from collections.abc import Iterable
@@ -21,12 +21,13 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from tatok.files import write_tensors, write_text
+from tatok.pretrained import UNFIT, BadCheckpoint
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
 from tatok.training.world import World
@@ -241,7 +242,6 @@ class Trainer:
         per_second = self.work / seconds  # of this process
         if self.world.rank == 0:
             # What cannot be made again comes first: a launcher's patience after SIGTERM is short.
-            self.options.out.mkdir(parents=True, exist_ok=True)
             self._save()
             self.task.save(self.ema, self.options.out, self.record(), self.stop)
             row = {
@@ -274,14 +274,13 @@ class Trainer:
             kept = []
         every: list[dict[str, Any]] = [*kept, row]
         names = list(dict.fromkeys([name for old in every for name in old]))
-        partial = path.with_name(".log.csv.partial")
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(
-                [*kept, {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in row.items()}]
-            )
-        os.replace(partial, path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(
+            [*kept, {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in row.items()}]
+        )
+        write_text(path, text.getvalue())
         log.info(
             " ".join(f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in row.items())
         )
@@ -294,25 +293,30 @@ class Trainer:
         state |= {f"task.{n}": t for n, t in self.task.state().items()}
         state = {n: t.detach().clone().contiguous() for n, t in state.items()}
         meta = {"seen": self.seen, "began": self.began, "hours": self.hours}
-        partial = self.options.out / ".state.partial"
-        save_file(state, partial, metadata={"run": json.dumps(meta)})
-        os.replace(partial, self.options.out / "state.safetensors")
+        path = self.options.out / "state.safetensors"
+        write_tensors(path, state, {"run": json.dumps(meta)})
 
     def _load(self) -> None:
         path = self.options.out / "state.safetensors"
         if not path.exists():
             raise FileNotFoundError(f"There is nothing to resume in {self.options.out}.")
-        with safe_open(path, "pt", device=str(self.world.device)) as file:
-            meta = json.loads(file.metadata()["run"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            with safe_open(path, "pt", device=str(self.world.device)) as file:
+                meta = json.loads(file.metadata()["run"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self._take(state)
+            self.seen, self.began, self.hours = meta["seen"], meta["began"], meta["hours"]
+        except UNFIT as error:
+            raise BadCheckpoint(f"{path} is damaged, or of another run's shape.") from error
+
+    def _take(self, state: dict[str, Tensor]) -> None:
         part = lambda prefix: {  # noqa: E731
             n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
         }
         for model, prefix in ((self.task.model, "model."), (self.ema, "ema.")):
-            tensors = _all_tensors(model)
             with torch.no_grad():
-                for name, value in part(prefix).items():
-                    tensors[name].copy_(value)
+                for name, tensor in _all_tensors(model).items():
+                    tensor.copy_(state[prefix + name])
         slots: dict[int, dict[str, Tensor]] = {}
         for name, value in part("optimizer.").items():
             i, key = name.split(".", 1)
@@ -320,7 +324,6 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.task.load_state(part("task."))
-        self.seen, self.began, self.hours = meta["seen"], meta["began"], meta["hours"]
 
 
 def _leave_signals_to_the_loop(_: int) -> None:

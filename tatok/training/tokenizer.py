@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchvision.utils import save_image
+from torchvision.utils import make_grid
 
 from tatok.config import EPSILON, TokenizerConfig
+from tatok.files import check_writable, write_picture
+from tatok.images import to_pil
 from tatok.lite import Lite, load_lite
 from tatok.quality import psnr
 from tatok.speed import stack_work
@@ -245,9 +246,8 @@ class TokenizerTask:
             return
         on_device = x.to(model.encoder.queries.device)
         rows = [x, *(self.images(model, on_device, k, n).cpu() for n in (M, M // 4, 0))]
-        partial = folder / ".pictures.partial.png"
-        save_image(torch.cat(rows) / 2 + 0.5, partial, nrow=12)
-        os.replace(partial, folder / "pictures.png")
+        grid = make_grid(torch.cat(rows), nrow=12, pad_value=-1)
+        write_picture(folder / "pictures.png", to_pil(grid))
 
     def _quantize_like_ours(self, model: TaTok) -> None:
         """An averaged copy of the model quantizes, or not yet, as the model in training does."""
@@ -300,6 +300,7 @@ def run(
 
     Without `val`, 2 % of the images are held out.
     """
+    check_writable(options.out)
     torch.manual_seed(options.seed)
     files = list_images(data)
     held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))

@@ -62,8 +62,11 @@ def server(tmp_path_factory):
 
 
 @contextmanager
-def serving(folder: Path):
-    """Runs `python app.py` on a free port, its log and uploads in `folder`; yields the address."""
+def serving(folder: Path, *flags: str, root: Path = ROOT):
+    """Runs `python app.py` on a free port, its log and uploads in `folder`; yields the address.
+
+    root: the folder that app.py is in.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -77,8 +80,8 @@ def serving(folder: Path):
     log = folder / "app.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=ROOT,
+            [sys.executable, "app.py", *flags],
+            cwd=root,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -112,8 +115,8 @@ def open_page(browser: Browser, server: str):
     """A function that opens the app in a window of its own and returns the page.
 
     Its keywords are those of playwright's `new_context`, such as `viewport`, `color_scheme` and
-    `is_mobile`; `path` is the part of the address after the host. When the test ends, no page may
-    have logged an error, thrown one, or sent a request to another host.
+    `is_mobile`; `path` is the part of the address after the host, or the whole of it. When the
+    test ends, no page may have logged an error, thrown one, or sent a request to another host.
     """
     problems: list[str] = []
     contexts: list[BrowserContext] = []
@@ -123,7 +126,7 @@ def open_page(browser: Browser, server: str):
         contexts.append(context)
         watch(context, problems)
         page = context.new_page()
-        page.goto(server + path)
+        page.goto(path if "://" in path else server + path)
         page.locator(".gradio-container").first.wait_for()
         return page
 

@@ -49,7 +49,16 @@ def spoil(folder, name, change):
         ("tokenizer.json", lambda data: data.replace(b'"heads": 4', b'"heads": 0')),
         ("tokenizer.json", lambda data: data.replace(b'_dim": 32', b'_dim": 6')),
         ("tokenizer.json", lambda data: data.replace(b'"grid"', b'"ring"')),
+        ("tokenizer.json", lambda data: b"[" * 100_000),
+        ("tokenizer.json", lambda data: data.replace(b'"training": {}', b'"training": [1]')),
+        ("tokenizer.json", lambda data: data.replace(b'"mlp_ratio": 2.0', b'"mlp_ratio": 1e308')),
+        ("tokenizer.json", lambda data: data.replace(b'"mlp_ratio": 2.0', b'"mlp_ratio": NaN')),
+        ("tokenizer.json", lambda data: data.replace(b'"depth": 2', b'"depth": "2"')),
         ("tokenizer.safetensors", lambda data: data[:500]),
+        ("tokenizer.safetensors", lambda data: data[:-500]),
+        ("tokenizer.safetensors", lambda data: data[:-500] + b"\xff" * 500),  # NaN
+        ("tokenizer.safetensors", lambda data: data.replace(b"F16", b"I16")),
+        ("tokenizer.safetensors", lambda data: data.replace(b"encoder.", b"uncoder.")),
         ("tokenizer.safetensors", lambda data: b""),
         ("tokenizer.safetensors", lambda data: b"\x80\x04}" + data[3:]),
     ],
@@ -60,6 +69,29 @@ def test_damage_is_one_sentence(tmp_path, name, change):
     with pytest.raises(BadCheckpoint) as error:
         TaTok.from_pretrained(tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dim", 1 << 20), ("codebook_size", 1 << 40), ("depth", 1 << 30), ("image_size", 8 << 20)],
+)
+def test_a_configuration_is_compared_before_memory_is_taken(tmp_path, monkeypatch, name, value):
+    """At these sizes a model would not fit into this machine; only shapes are looked at."""
+    random_model().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    meta = json.loads(path.read_text())
+    path.write_text(json.dumps(meta | {"config": meta["config"] | {name: value}}))
+    made = []
+    build = TaTok.__init__
+
+    def watch(self, config):
+        made.append(torch.get_default_device().type)
+        build(self, config)
+
+    monkeypatch.setattr(TaTok, "__init__", watch)
+    with pytest.raises(BadCheckpoint, match="does not fit its configuration"):
+        TaTok.from_pretrained(tmp_path)
+    assert made in ([], ["meta"])
 
 
 def test_large_weights_are_several_files(tmp_path, monkeypatch):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import gradio as gr
+from PIL.Image import Image
 
 from analysis.view.generate.painter import Painter, Sources, numbers
 from analysis.view.generate.settings import CLASS, MAX_PICTURES, MAX_STEPS, RANGES, Drawing
@@ -12,6 +14,16 @@ from analysis.view.shared.settings import BadSetting
 from tatok.config import GeneratorConfig
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions
+
+
+def whole(
+    painter: Painter, drawing: Drawing, row: int, sources: Sources
+) -> Iterator[tuple[Image, dict] | None]:
+    """A picture and its numbers after the last step, None after the others: between two steps who
+    hung up is noticed."""
+    for progress in painter.draw(drawing, row, sources):
+        picture = to_pil(painter.picture(progress.step)) if progress.ended else None
+        yield (picture, asdict(numbers(progress))) if progress.ended else None
 
 
 def build(painter: Painter, limits: dict) -> None:
@@ -55,10 +67,10 @@ def build(painter: Painter, limits: dict) -> None:
             raise gr.Error(str(error), print_exception=False) from None
         drawn, statistics = [], []
         for row in range(drawing.pictures):
-            for progress in painter.draw(drawing, row, Sources()):
-                last = progress
-            drawn.append(to_pil(painter.picture(last.step)))
-            statistics.append({"seed": drawing.seed(row), **asdict(numbers(last))})
+            for made in painter.lent(whole)(drawing, row, Sources()):
+                if made is not None:
+                    drawn.append(made[0])
+                    statistics.append({"seed": drawing.seed(row), **made[1]})
             yield drawn, statistics
 
     generate.__doc__ += parameters(config)

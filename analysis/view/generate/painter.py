@@ -6,15 +6,18 @@ does, and so the first is there after its own time and a stop comes after one st
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, KEEP_GLOBALS, Drawing
 from analysis.view.shared.engine import Engine, Square
+from analysis.view.shared.zero import gpu
 from tatok import MaskGIT, Tokens, edit
 from tatok.sampling import Step, sample
 
@@ -67,10 +70,23 @@ class Numbers:
 class Painter:
     """A generator with the tokenizer it belongs to; ValueError if it belongs to another one."""
 
-    def __init__(self, engine: Engine, generator: MaskGIT) -> None:
+    def __init__(
+        self, engine: Engine, generator: MaskGIT, device: torch.device | None = None
+    ) -> None:
+        """device: where it draws, where that is not where the two are."""
         generator.check_tokenizer(engine.model)
-        self.engine = engine
-        self.generator = generator
+        self.engine, self.generator = engine, generator
+        self._models = engine, generator
+        if device is not None:
+            model, drawer = (copy.deepcopy(m).to(device) for m in (engine.model, generator))
+            self._models = Engine(model, engine.side), drawer
+        self._lent: dict[Callable, Callable] = {}
+
+    def lent(self, work: Callable) -> Callable:
+        """`work(painter, drawing, row, sources)` without its first argument, one GPU call each."""
+        if work not in self._lent:
+            self._lent[work] = gpu(partial(work, self))
+        return self._lent[work]
 
     def draw(self, drawing: Drawing, row: int, sources: Sources) -> Iterator[Progress]:
         """Picture `row` of a drawing, step by step. Stopping to read leaves nothing running."""
@@ -86,17 +102,17 @@ class Painter:
             begin = time.perf_counter()
 
     def _steps(self, drawing: Drawing, row: int, sources: Sources) -> Iterator[Step]:
-        model, generator = self.engine.model, self.generator
+        engine, generator = self._models
+        model = engine.model
         options = asdict(drawing.options) | {"seed": drawing.seed(row)}
         label, count = drawing.label, drawing.count
         if drawing.mode == CLASS:
             return sample(generator, [label], count, model, **options)
         if drawing.mode == INPAINT:
-            return edit.inpaint(
-                model, generator, sources.a.x, sources.hidden, label, count, **options
-            )
+            x, hidden = (part.to(model.device) for part in (sources.a.x, sources.hidden))
+            return edit.inpaint(model, generator, x, hidden, label, count, **options)
         if drawing.mode == BETWEEN:
-            a, b = (self.engine.encode(s, generator.config.k) for s in (sources.a, sources.b))
+            a, b = (engine.encode(s, generator.config.k) for s in (sources.a, sources.b))
             t = [drawing.t(row)]
             return edit.interpolate(model, generator, a, b, t, label, count, **options)
         tokens = self.tokens(sources.a, drawing)
@@ -107,8 +123,8 @@ class Painter:
     @torch.inference_mode()
     def tokens(self, square: Square, drawing: Drawing) -> Tokens:
         """A picture's own tokens, of the length that the drawing asks for."""
-        model, config = self.engine.model, self.generator.config
-        encoding = self.engine.encode(square, config.k)
+        engine, config = self._models[0], self.generator.config
+        model, encoding = engine.model, engine.encode(square, config.k)
         selection = model.select(
             encoding, drawing.options.epsilon, config.estimator, count=drawing.count
         )
@@ -120,7 +136,7 @@ class Painter:
 
         After the last step it is `TaTok.decode` of the tokens.
         """
-        return self.engine.model.decode(step.tokens, step.keep)
+        return self._models[0].model.decode(step.tokens, step.keep).cpu()
 
 
 def tell(step: Step, known: tuple[list[Row], list[Row]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+import torch
 from gradio.components import Component
 
 from analysis.base.results import BadResult, load, path_of
@@ -17,11 +18,12 @@ from analysis.view.generate.knobs import Knobs, class_knob, knobs, switch_idle, 
 from analysis.view.generate.painter import Painter, Sources
 from analysis.view.generate.settings import BETWEEN, CLASS, INPAINT, MODES, Drawing, parse_hidden
 from analysis.view.generate.sources import Picked, painted, picture, taken
-from analysis.view.generate.view import frames, generate_view
+from analysis.view.generate.view import frames, frames_of_one, generate_view
 from analysis.view.shared import waiting
 from analysis.view.shared.crop import READ, Accepted, uploaded
 from analysis.view.shared.engine import Engine
 from analysis.view.shared.settings import BadSetting
+from analysis.view.shared.zero import LENT
 from analysis.view.tokenize.tab import Stage
 from tatok import BadCheckpoint, BadImage, MaskGIT, TaTok
 
@@ -46,10 +48,14 @@ def build(
     view, for `sends`; None where there is no generator, which the tab then says.
     """
     try:
-        generator = MaskGIT.from_pretrained(weights)
+        device = engine.model.device
+        generator = MaskGIT.from_pretrained(weights).to(device)
         if generator.config.tokenizer != engine.model.fingerprint:
-            engine = Engine(TaTok.from_pretrained(weights))
-        painter = Painter(Engine(engine.model, generator.side(engine.model)), generator)
+            engine = Engine(TaTok.from_pretrained(weights).to(device))
+        side, lent = generator.side(engine.model), torch.device("cuda") if LENT else None
+        painter = Painter(Engine(engine.model, side), generator, lent)
+        for work in (frames_of_one, endpoint.whole):
+            painter.lent(work)  # ZeroGPU wants to know of them before the launch
     except BadCheckpoint as error:
         log.warning("no generator: %s", error)
         reason = "There are no generator weights that can be read beside the tokenizer's."

@@ -50,15 +50,15 @@ def frames(painter: Painter, drawing: Drawing, sources: Sources) -> Iterator[dic
     are shown."""
     run, settings = token_hex(4), shown_settings(drawing, painter.generator.config)
     for row in range(drawing.pictures):
-        for progress in painter.draw(drawing, row, sources):
-            yield {
-                "run": run,
-                "settings": settings,
-                "picture": row,
-                "title": drawing.title(row),
-                "step": progress.step.index,
-                **frame(painter, progress),
-            }
+        about = {"run": run, "settings": settings, "picture": row, "title": drawing.title(row)}
+        for made in painter.lent(frames_of_one)(drawing, row, sources):
+            yield about | made
+
+
+def frames_of_one(painter: Painter, drawing: Drawing, row: int, sources: Sources) -> Iterator[dict]:
+    """`frame` after each step of one picture."""
+    for progress in painter.draw(drawing, row, sources):
+        yield frame(painter, progress)
 
 
 def frame(painter: Painter, progress: Progress) -> dict:
@@ -66,6 +66,7 @@ def frame(painter: Painter, progress: Progress) -> dict:
     frame that the browser missed costs its picture only."""
     step = progress.step
     return {
+        "step": step.index,
         "image": png_url(painter.picture(step)),
         "globals": progress.globals,
         "patches": progress.patches,

@@ -53,9 +53,9 @@ def features(engine: Engine, square: Square, settings: Settings) -> list[Feature
     with torch.inference_mode():
         distance = entropy.projection_distance(encoding.patches, encoding.globals).sqrt()
     return [
-        FeatureMap("norm", encoding.patches.norm(dim=2)[0]),
-        FeatureMap("orthogonal", distance[0]),
-        FeatureMap("variance", entropy.complexity(encoding.patches)[0]),
+        FeatureMap("norm", encoding.patches.norm(dim=2)[0].cpu()),
+        FeatureMap("orthogonal", distance[0].cpu()),
+        FeatureMap("variance", entropy.complexity(encoding.patches)[0].cpu()),
     ]
 
 

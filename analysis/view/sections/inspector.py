@@ -91,7 +91,7 @@ def inspect(engine: Engine, square: Square, settings: Settings, place: int) -> I
 def nearest(engine: Engine, square: Square, k: int, place: int) -> tuple[list[int], list[float]]:
     """The codes nearest to the patch's latent z, and their distances ||z - e||, nearest first."""
     z = engine.model.quantize_patches(engine.encode(square, k)).latents[0, place]  # (d_p,)
-    distances = (engine.model.patch_codebook.codes - z).norm(dim=1)  # (K,)
+    distances = (engine.model.patch_codebook.codes - z).norm(dim=1).cpu()  # (K,)
     own = int(engine.quantize(square, k).patch_codes[0, place])
     # The own code first: at a near tie, rounding here may differ from the quantizer's.
     rest = distances.index_fill(0, torch.tensor(own), torch.inf)

@@ -49,7 +49,11 @@ class Result:
 
 
 class Engine:
-    """A model with memory-capped caches, safe to call from several threads."""
+    """A model with memory-capped caches, safe to call from several threads.
+
+    The model computes on its device. Pictures come from the CPU, and all but an Encoding is back
+    there.
+    """
 
     def __init__(self, model: TaTok, side: int | None = None) -> None:
         """side: of a picture where none is named, pixels (None: the model's image_size)."""
@@ -72,24 +76,24 @@ class Engine:
 
     @torch.inference_mode()
     def _encode(self, square: Square, k: int) -> Encoding:
-        return self.model.encode(square.x, k)
+        return self.model.encode(square.x.to(self.model.device), k)
 
     @torch.inference_mode()
     def _quantize(self, square: Square, k: int) -> Tokens:
         """The codes of the k global tokens and of every patch, kept or not."""
-        return self.model.quantize(self.encode(square, k))
+        return self.model.quantize(self.encode(square, k)).to("cpu")
 
     @torch.inference_mode()
     def _measure(
         self, square: Square, k: int, estimator: str, target_psnr: float | None
     ) -> Evidence:
         """H and T, which depend neither on ε nor on the policy."""
-        return self.model.measure(self.encode(square, k), estimator, target_psnr)
+        return self.model.measure(self.encode(square, k), estimator, target_psnr).to("cpu")
 
     @torch.inference_mode()
     def error_of_all(self, square: Square, k: int) -> float:
         """sum_i D_i of the image decoded from all patches: see `predicted_loss`."""
-        image = self.model.decode_all(self.encode(square, k))
+        image = self.model.decode_all(self.encode(square, k)).cpu()
         return float(patch_errors(square.x, image, self.model.config).sum())
 
     @torch.inference_mode()
@@ -123,7 +127,7 @@ class Engine:
         """Select, take the codes, decode and measure."""
         selection = self.select(square, settings)
         tokens = self.tokens(square, settings, selection)
-        image = self.model.decode(tokens)
+        image = self.image(tokens)
         return Result(selection, tokens, image, report(square.x, image, selection, tokens))
 
     @torch.inference_mode()
@@ -132,6 +136,8 @@ class Engine:
         tokens: (B, 3, S, S) in [-1, 1]."""
         tokens = self.quantize(square, k)
         global_codes = tokens.global_codes.expand(len(patch_codes), -1)
-        return self.model.decode(
-            replace(tokens, global_codes=global_codes, patch_codes=patch_codes)
-        )
+        return self.image(replace(tokens, global_codes=global_codes, patch_codes=patch_codes))
+
+    def image(self, tokens: Tokens) -> Tensor:
+        """What the model decodes, (B, 3, S, S) in [-1, 1]."""
+        return self.model.decode(tokens.to(self.model.device)).cpu()

@@ -14,7 +14,7 @@ from conftest import TINY, pictures, random_model
 from PIL import Image
 from small_runs import picture_folder, trainer
 
-from tatok import TaTok
+from tatok import BadCheckpoint, TaTok
 from tatok.__main__ import main
 from tatok.images import to_pil
 from tatok.training import data, loop
@@ -28,6 +28,15 @@ pytestmark = pytest.mark.gradients
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return picture_folder(tmp_path_factory.mktemp("images"))
+
+
+@pytest.mark.parametrize("change", [lambda d: d[:99], lambda d: d.replace(b"ema.", b"emu.")])
+def test_a_damaged_state_is_one_sentence(folder, tmp_path, change):
+    trainer(folder, tmp_path, 8).fit()
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(BadCheckpoint, match="state.safetensors is damaged, or of another run"):
+        trainer(folder, tmp_path, 16, resume=True)
 
 
 def test_resume_is_bit_exact(folder, tmp_path):
