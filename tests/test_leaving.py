@@ -8,6 +8,7 @@ import pytest
 from conftest import random_generator, random_model
 
 import app
+from analysis.view import models
 from analysis.view.generate.painter import Painter
 from analysis.view.generate.settings import MAX_PICTURES
 
@@ -35,7 +36,8 @@ def demo(tmp_path, monkeypatch):
     model = random_model()
     model.save_pretrained(tmp_path)
     random_generator(model).save_pretrained(tmp_path)
-    demo, _ = app.build(tmp_path, tmp_path, app.ASSETS / "examples", tmp_path)
+    named = models.shelf(tmp_path)
+    demo, _ = app.build(tmp_path.name, named, models.loaded(named), tmp_path)
     demo.launch(prevent_thread_lock=True, quiet=True)
     yield demo
     demo.close()

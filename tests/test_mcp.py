@@ -13,6 +13,7 @@ from conftest import pictures, random_generator, random_model
 from PIL import Image
 
 import app
+from analysis.view import models
 from analysis.view.shared.engine import Engine, Square
 from analysis.view.shared.settings import Settings
 from tatok import TaTok
@@ -50,7 +51,8 @@ def server(weights, tmp_path_factory):
     """The address of the MCP server of their page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        demo, _ = app.build(weights, weights, app.ASSETS / "examples", weights)
+        named = models.shelf(weights)
+        demo, _ = app.build(weights.name, named, models.loaded(named), weights)
         _, url, _ = demo.launch(mcp_server=True, prevent_thread_lock=True, quiet=True)
         yield f"{url}gradio_api/mcp/"
         demo.close()
