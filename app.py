@@ -139,11 +139,7 @@ def main(argv: list[str] | None = None) -> None:
         weights = models.shelf(args.model)
         loaded = {name: model.to(device) for name, model in models.loaded(weights).items()}
         serve({name: build(name, weights, loaded, args.results) for name in loaded}, args)
-    except (
-        BadCheckpoint,
-        NoDevice,
-        OSError,
-    ) as error:  # OSError: the port is taken, the host is not here
+    except (BadCheckpoint, NoDevice, OSError) as error:  # the port is taken, the host is not here
         sys.exit(str(error).splitlines()[0])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,25 +19,28 @@ class CannotWrite(OSError):
     """A file that cannot be written, and why (a full disk, a folder that may only be read)."""
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file beside `path`, then put it there; the folder is made.
+def write_all(files: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Let each function make its file beside the path, then put all there; folders are made.
 
-    Raises CannotWrite; what stood at `path` before stays then.
+    Raises CannotWrite; what stood at the paths before stays then.
     """
-    other = path.with_name(f".{path.name}.{os.getpid()}")  # torchrun's processes share a folder
+    beside = {path: path.with_name(f".{path.name}.partial") for path in files}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(other)
-        os.replace(other, path)
+        for path, write in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(beside[path])
+        for path, other in beside.items():
+            os.replace(other, path)
     except (OSError, SafetensorError) as error:  # the latter: whatever its writer meets
-        with suppress(OSError):
-            other.unlink()
+        for other in beside.values():
+            with suppress(OSError):
+                other.unlink()
         raise CannotWrite(f"{path} cannot be written: {_reason(error)}.") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """A file of these bytes. Raises CannotWrite."""
-    write_whole(path, lambda other: other.write_bytes(data))
+    write_all({path: lambda other: other.write_bytes(data)})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,7 +52,7 @@ def write_tensors(
     path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """A safetensors file. Raises CannotWrite."""
-    write_whole(path, partial(save_file, tensors, metadata=metadata))
+    write_all({path: partial(save_file, tensors, metadata=metadata)})
 
 
 def write_picture(path: Path, image: Image.Image) -> None:

@@ -8,16 +8,19 @@ import json
 import logging
 import os
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download, split_torch_state_dict_into_shards
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tatok.config import from_dict
-from tatok.files import write_tensors, write_text
+from tatok.files import write_all
 
 P = TypeVar("P", bound="Pretrained")
 log = logging.getLogger(__name__)
@@ -101,20 +104,18 @@ class Pretrained(nn.Module, ModelHubMixin):
             filename_pattern=f"{self.stem}{{suffix}}.safetensors",
             max_shard_size=self.largest_file,
         )
-        # All files are written before the first takes its place: a process that is killed here
-        # leaves the old weights or, within a moment, the new ones, and no mixture.
-        for file, names in split.filename_to_tensors.items():
-            write_tensors(_partial(folder / file), {name: state[name] for name in names})
-        for file in split.filename_to_tensors:
-            os.replace(_partial(folder / file), folder / file)
+        parts: dict[Path, Callable[[Path], object]] = {
+            folder / file: partial(save_file, {name: state[name] for name in names})
+            for file, names in split.filename_to_tensors.items()
+        }
         index = folder / _index(self.stem)
         if split.is_sharded:
-            write_text(index, _json({"weight_map": split.tensor_to_filename}))
-            (folder / f"{self.stem}.safetensors").unlink(missing_ok=True)  # of smaller weights
-        else:
-            index.unlink(missing_ok=True)
+            parts[index] = _json({"weight_map": split.tensor_to_filename})
         meta = {"config": dataclasses.asdict(self.config), "training": extra or {}}
-        write_text(folder / f"{self.stem}.json", _json(meta))
+        parts[folder / f"{self.stem}.json"] = _json(meta)
+        # A process that is killed here leaves the old weights or, within a moment, the new ones.
+        write_all(parts)
+        (folder / f"{self.stem}.safetensors" if split.is_sharded else index).unlink(missing_ok=True)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -154,13 +155,8 @@ def _index(stem: str) -> str:
     return f"{stem}.safetensors.index.json"
 
 
-def _partial(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.partial")
-
-
-def _json(value: dict) -> str:
-    return json.dumps(value, indent=1) + "\n"
+def _json(value: dict) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(value, indent=1) + "\n")
 
 
 # What building and filling a model raises where configuration or weights are not what they say.

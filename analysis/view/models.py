@@ -110,7 +110,12 @@ def mounted(others: Mapping[str, tuple[gr.Blocks, str]], root_path: str, options
     holder, root_path, apps = FastAPI(), root_path.rstrip("/"), {}
     for name, (demo, head) in others.items():
         place = place_of(name)
-        more = {"head": head, "root_path": root_path + place, "app_kwargs": dict(kwargs)}
+        more = {
+            "head": head,
+            "root_path": root_path + place,
+            "app_kwargs": dict(kwargs),
+            "mcp_server": False,
+        }
         gr.mount_gradio_app(holder, demo, place, **more, **options)
         apps[place] = holder.routes[-1].app
     switch = Middleware(Switch, pages=apps, prefix=urlsplit(root_path).path)

@@ -29,7 +29,7 @@ def proxying(app: str):
             to = http.client.HTTPConnection(urlsplit(app).netloc, timeout=300)
             headers = {n: v for n, v in self.headers.items() if n.lower() not in OF_THE_LINE}
             path = self.path[len(PREFIX) :]
-            with suppress(OSError):  # the browser has left
+            with suppress(OSError, http.client.HTTPException):  # browser or app has left
                 to.request(self.command, path, self.rfile.read(length), headers)
                 reply = to.getresponse()
                 passed = [h for h in reply.getheaders() if h[0].lower() not in OF_THE_LINE]

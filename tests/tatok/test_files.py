@@ -104,3 +104,17 @@ def test_no_picture_has_that_ending(world, monkeypatch):
     arguments = commands(world, world / "out")[1][:-1]
     said = ends(monkeypatch, *arguments, world / "a.foo")
     assert said.startswith("a.foo does not end as the name of a picture does")
+
+
+def test_weights_of_several_files_are_new_all_together_or_not(tmp_path, monkeypatch):
+    """The room ends in the configuration, which is written last."""
+    monkeypatch.setattr(TaTok, "largest_file", 100_000)
+    old = random_model()
+    old.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    record = {"note": "x" * 300_000}  # larger than any of the weights' files
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with full_disk(200_000), pytest.raises(CannotWrite, match=f"{path} cannot be written"):
+        random_model(1).save_pretrained(tmp_path, extra=record)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert TaTok.from_pretrained(tmp_path).fingerprint == old.fingerprint
