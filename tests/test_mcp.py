@@ -5,6 +5,7 @@ import asyncio
 import base64
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -70,6 +71,12 @@ async def session(url):
         yield opened
 
 
+def finished(coroutine):
+    """Its result; in a thread of its own, since browser tests leave a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def call(url: str, tool: str, **arguments) -> tuple[bool, list]:
     """Whether it failed, and the parts of the answer: pictures, and text as Python reads it."""
 
@@ -77,7 +84,7 @@ def call(url: str, tool: str, **arguments) -> tuple[bool, list]:
         async with session(url) as opened:
             return await opened.call_tool(tool, arguments, progress_callback=ignore)
 
-    answer = asyncio.run(ask())
+    answer = finished(ask())
     return answer.isError, [
         part.data if part.type == "image" else part.text for part in answer.content
     ]
@@ -92,7 +99,7 @@ def test_every_endpoint_is_a_tool_whose_parameters_are_described(server):
         async with session(server) as opened:
             return (await opened.list_tools()).tools
 
-    tools = {tool.name: tool.inputSchema["properties"] for tool in asyncio.run(ask())}
+    tools = {tool.name: tool.inputSchema["properties"] for tool in finished(ask())}
     assert set(tools) == {"tokenize", "select", "decode", "generate", "experiment"}
     for name, properties in tools.items():
         assert all(told["description"] for told in properties.values()), name

@@ -22,7 +22,6 @@ from analysis.paper.plans import PLANS
 from analysis.paper.whole_set import WholeSet
 from analysis.paper.work import Origin, Work
 from tatok.images import open_image
-from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
 from tatok.training.data import list_images
 from tatok.training.world import World
@@ -99,7 +98,7 @@ def inputs(args: argparse.Namespace) -> Inputs:
     for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
         open_image(path)  # one that cannot be read is found before the work, not in it
         content.update(path.read_bytes())
-    model = TaTok.from_pretrained(args.weights).to(best_device())
+    model = TaTok.from_pretrained(args.weights).to(cli.best_device())
     pictures = Pictures(tuple(paths), model.config.image_size)
     record = TaTok.training_record(args.weights)
     return Inputs(model, record, pictures, data, content.hexdigest())

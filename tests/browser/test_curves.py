@@ -21,6 +21,7 @@ from analysis.base.extractors import Lite0
 from analysis.base.metrics import rfd_label
 from analysis.base.results import Experiment, load, path_of, save
 from analysis.base.runner import Runner
+from analysis.draw.figures import measures
 from analysis.draw.tables import to_csv
 from analysis.paper import overlay
 from analysis.paper.own_pictures import CHUNK, read_album, short_plan
@@ -107,9 +108,10 @@ def test_what_is_drawn_is_what_the_file_says(tab, results):
         tab.locator("#curves-which").get_by_text(title).click()
         expect(tab.locator("#curves-plot .xtitle")).to_have_text(result.x)
         shown = plot(tab)
-        assert shown["y"] == result.fd_label
+        assert shown["y"] == measures(result)[0].label  # of infinitely many pictures
         for series in result.series:
-            assert shown["traces"][series.name]["y"] == [p.fd.value for p in series.points]
+            limits = [point.limit.estimate.value for point in series.points]
+            assert shown["traces"][series.name]["y"] == limits
         for curve in overlay.OVERLAYS[name].curves:
             trace = shown["traces"][f"the paper: {curve.name}"]
             assert trace["axis"] == "y2" and trace["y"] == [rfid for _, rfid in curve.points]
