@@ -6,6 +6,7 @@ import json
 
 import pytest
 import small_results
+import torch
 from conftest import pictures, random_generator, random_model
 from pretend_device import NAME, Pretend
 
@@ -29,6 +30,15 @@ from tatok.images import to_pil
 from tatok.streams import seeded
 
 PLAIN = Settings(0.3, 4, "rate", "dtf", target_psnr=12.0, side=32)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums in one order, whatever threads the machine has: the two are compared to the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -52,13 +52,13 @@ def test_the_share_is_the_time_of_the_products_over_the_stages(tiny, monkeypatch
 
 def test_the_peak_is_of_what_runs():
     def run():
-        return torch.ones(50 << 18).sum()  # 50 MiB
+        return torch.ones(300 << 18).sum()  # 300 MiB, more than the allocator keeps at hand
 
     with_it = stages.peak_memory(run, "cpu")
     if with_it is None:
         pytest.skip("This system does not tell the peak of a process.")
     without = stages.peak_memory(lambda: None, "cpu")  # the mark begins anew
-    assert 45 << 20 < with_it - without < 60 << 20
+    assert 200 << 20 < with_it - without < 330 << 20
 
 
 def test_the_command_prints_and_writes_every_stage(tiny, tmp_path, monkeypatch, capsys):
