@@ -231,3 +231,26 @@ def minimum_information(x: Tensor, y_globals: Tensor, target_psnr: float) -> Ten
     """
     D_G = exact(x - y_globals).square().flatten(1).mean(dim=1)
     return (rate_distortion(x, distortion(target_psnr)) - rate_distortion(x, D_G)).clamp(min=0)
+
+
+def correlation_on(correlation: Tensor, grid: int) -> Tensor:
+    """The correlation (M, M) of places of a square grid, on another, (grid^2, grid^2).
+
+    There it is a function of the displacement alone: the mean over all places of the measured one,
+    with 0 for pairs that leave the grid, which keeps it positive semidefinite.
+    """
+    own = math.isqrt(len(correlation))
+    if grid == own:
+        return correlation
+    pairs = exact(correlation).view(own, own, own, own)  # row, column, row', column'
+    step = lambda g: torch.arange(g, device=pairs.device)  # noqa: E731
+    lag = lambda g: step(g)[:, None] - step(g)[None] + own - 1  # noqa: E731, (g, g)
+    spot = lag(own)[:, None, :, None] * (2 * own - 1) + lag(own)[None, :, None, :]
+    lags = pairs.new_zeros((2 * own - 1) ** 2)
+    lags.index_add_(0, spot.expand_as(pairs).flatten(), pairs.flatten())
+    lags = (lags / own**2).view(2 * own - 1, 2 * own - 1)
+    inside = lambda i: ((i >= 0) & (i < 2 * own - 1), i.clamp(0, 2 * own - 2))  # noqa: E731
+    known, i = inside(lag(grid))
+    made = lags[i[:, None, :, None], i[None, :, None, :]]  # (g, g, g, g)
+    made = made * (known[:, None, :, None] & known[None, :, None, :])
+    return made.reshape(grid**2, grid**2)

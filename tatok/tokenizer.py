@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tatok import checks, filtering
 from tatok.config import TokenizerConfig
-from tatok.entropy import ESTIMATORS, find_estimator, patch_errors
+from tatok.entropy import ESTIMATORS, correlation_on, find_estimator, patch_errors
 from tatok.filtering import Correction, Selection
 from tatok.networks import Decoder, Encoder, Predictor
 from tatok.precision import exact
@@ -300,26 +300,8 @@ class TaTok(Pretrained):
         return (0.5 * predictor.gaussian(features)[1].mean(dim=2)).exp()
 
     def correlation_at(self, grid: int) -> Tensor:
-        """The correlation (M, M) of `chain` on a grid; measured on the grid of config.middle.
-
-        Elsewhere it is a function of the displacement alone: the mean over all places of the
-        measured one, with 0 for pairs that leave the grid, which keeps it positive semidefinite.
-        """
-        own = math.isqrt(len(self.correlation))
-        if grid == own:
-            return self.correlation
-        pairs = exact(self.correlation).view(own, own, own, own)  # row, column, row', column'
-        step = lambda g: torch.arange(g, device=pairs.device)  # noqa: E731
-        lag = lambda g: step(g)[:, None] - step(g)[None] + own - 1  # noqa: E731, (g, g)
-        spot = lag(own)[:, None, :, None] * (2 * own - 1) + lag(own)[None, :, None, :]
-        lags = pairs.new_zeros((2 * own - 1) ** 2)
-        lags.index_add_(0, spot.expand_as(pairs).flatten(), pairs.flatten())
-        lags = (lags / own**2).view(2 * own - 1, 2 * own - 1)
-        inside = lambda i: ((i >= 0) & (i < 2 * own - 1), i.clamp(0, 2 * own - 2))  # noqa: E731
-        known, i = inside(lag(grid))
-        made = lags[i[:, None, :, None], i[None, :, None, :]]  # (g, g, g, g)
-        made = made * (known[:, None, :, None] & known[None, :, None, :])
-        return made.reshape(grid**2, grid**2)
+        """The correlation (M, M) of `chain` on a grid; measured on the grid of config.middle."""
+        return correlation_on(self.correlation, grid)
 
     def _given_codes(
         self, global_codes: Tensor, grid: int | None = None

@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData, find, read_list
 from analysis.base.extractors import Lite0
 from analysis.base.provenance import describe_folders, describe_list, provenance
 from analysis.peers import arms, frontier
 from tatok.images import open_image
-from tatok.pretrained import best_device
 from tatok.tokenizer import TaTok
 from tatok.training.data import list_images
 
@@ -39,7 +36,7 @@ def run_peers(args: argparse.Namespace, argv: Sequence[str]) -> None:
     trained = arms.finished(args.work, args.minutes)
     if early := [run.name for run in trained if not run.record["live"]]:
         raise BadData(f"{early[0]} ended before it had codebooks: it takes more --minutes.")
-    lite0 = Lite0().to(device=best_device(), memory_format=torch.channels_last)
+    lite0 = cli.on_best_device(Lite0())
     first = TaTok.from_pretrained(trained[0].folder)
     data = describe_list(args.list, len(paths))
     origin = provenance(first, {}, data, 0, lite0.name, argv)
