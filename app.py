@@ -17,7 +17,7 @@ from analysis.view.bias import tab as bias_tab
 from analysis.view.curves import tab as curves
 from analysis.view.generate import tab as generate
 from analysis.view.shared import studio
-from analysis.view.shared.engine import Engine
+from analysis.view.shared.engine import Engine, decode_seconds
 from analysis.view.shared.zero import LENT
 from analysis.view.theory import tab as theory
 from analysis.view.tokenize import endpoint
@@ -27,6 +27,7 @@ from tatok import BadCheckpoint, TaTok
 from tatok.pretrained import NoDevice, find_device
 
 ASSETS = Path(__file__).parent / "assets"
+ARITHMETIC = ("auto", "float32", "bfloat16")
 LAUNCH = {
     # Darker than Gradio's own where grey or white text would be too faint to read.
     "theme": gr.themes.Default(primary_hue="blue", neutral_hue="gray").set(
@@ -42,15 +43,19 @@ LAUNCH = {
 
 
 def build(
-    name: str, weights: Mapping[str, models.Weights], loaded: Mapping[str, TaTok], results: Path
+    name: str,
+    weights: Mapping[str, models.Weights],
+    loaded: Mapping[str, TaTok],
+    results: Path,
+    half: bool = False,
 ) -> tuple[gr.Blocks, str]:
     """The page of one tokenizer, and the script for its head.
 
     name: of it among the `loaded` ones. weights: where they are, with their generators. results:
-    folder of the measured result files.
+    folder of the measured result files. half: as in `Engine`.
     """
     model, record = loaded[name], TaTok.training_record(weights[name])
-    engine = Engine(model)
+    engine = Engine(model, half=half)
     with gr.Blocks(
         title=page.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as demo:
@@ -98,8 +103,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python app.py",
         description="TaTok Studio: the page, with the weights that ship or with others.",
         epilog="Where a flag is not given, the environment is asked: TATOK_WEIGHTS, TATOK_DEVICE, "
-        "TATOK_RESULTS, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (else the first free "
-        "one from 7860), GRADIO_SHARE, GRADIO_ROOT_PATH; GRADIO_TEMP_DIR is "
+        "TATOK_ARITHMETIC, TATOK_RESULTS, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (else the first "
+        "free one from 7860), GRADIO_SHARE, GRADIO_ROOT_PATH; GRADIO_TEMP_DIR is "
         "where uploads lie until they are an hour old.",
     )
     weights = os.environ.get("TATOK_WEIGHTS", ASSETS)
@@ -115,6 +120,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=os.environ.get("TATOK_DEVICE"),
         help="cuda, cuda:1, mps or cpu; default: the first of them that is there",
     )
+    parser.add_argument(
+        "--arithmetic",
+        choices=ARITHMETIC,
+        default=os.environ.get("TATOK_ARITHMETIC", "auto"),
+        help="in which pictures are decoded to look at; auto: the faster here, measured at start. "
+        "Tokens, entropies and draws are float32 always",
+    )
     results = Path(os.environ.get("TATOK_RESULTS", FOLDER))
     parser.add_argument("--results", type=Path, default=results, help="folder of result files")
     parser.add_argument("--host", help="name or address to serve at; 0.0.0.0: for every machine")
@@ -126,9 +138,22 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--mcp", action="store_true", default=None, help="an MCP server, too")
     args = parser.parse_args(argv)
+    if args.arithmetic not in ARITHMETIC:  # from the environment it comes unchecked
+        parser.error(f"TATOK_ARITHMETIC is one of {', '.join(ARITHMETIC)}.")
     if args.mcp and find_spec("mcp") is None:
         parser.error('--mcp needs a package more: pip install "gradio[mcp]"')
     return args
+
+
+def in_half(arithmetic: str, model: TaTok) -> bool:
+    """Whether pictures are decoded in bfloat16; with `auto`, whether it was faster just now."""
+    if arithmetic != "auto" or model.device.type == "mps":  # where we have not tried it
+        return arithmetic == "bfloat16"
+    took = {kind: decode_seconds(model, kind == "bfloat16") for kind in ARITHMETIC[1:]}
+    fastest = min(took, key=lambda kind: took[kind])
+    times = ", ".join(f"{kind} {1000 * each:.0f} ms" for kind, each in took.items())
+    print(f"Pictures are decoded in {fastest} ({times}).")
+    return fastest == "bfloat16"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -138,7 +163,8 @@ def main(argv: list[str] | None = None) -> None:
         device = find_device("cpu" if LENT and not args.device else args.device)
         weights = models.shelf(args.model)
         loaded = {name: model.to(device) for name, model in models.loaded(weights).items()}
-        serve({name: build(name, weights, loaded, args.results) for name in loaded}, args)
+        half = in_half(args.arithmetic, next(iter(loaded.values())))
+        serve({name: build(name, weights, loaded, args.results, half) for name in loaded}, args)
     except (BadCheckpoint, NoDevice, OSError) as error:  # the port is taken, the host is not here
         sys.exit(str(error).splitlines()[0])
 

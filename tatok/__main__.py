@@ -219,6 +219,18 @@ def bench_generator(args: argparse.Namespace) -> None:
     print(table(compare(args.size, own, args.batch, args.steps, device)))
 
 
+def bench_arithmetic(args: argparse.Namespace) -> None:
+    """Time and judge the arithmetic that pictures can be encoded and decoded in."""
+    from tatok.bench.arithmetic import HEAD, compare, line
+
+    model = TaTok.from_pretrained(args.tokenizer).to(args.device)
+    x = load_batch(list_images(args.pictures), model.config.image_size).to(model.device)
+    print(f"{len(x)} pictures of {x.shape[-1]} px, {args.tokenizer}, {args.device}, "
+          f"{torch.get_num_threads()} threads, torch {torch.__version__}\n\n{HEAD}")  # fmt: skip
+    for row in compare(model, x):
+        print(line(row), flush=True)
+
+
 def chosen(args: argparse.Namespace, kind: type, prefix: str = "") -> dict:
     """The options of `add_fields` that were given."""
     names = [f.name for f in dataclasses.fields(kind) if hasattr(args, prefix + f.name)]
@@ -341,9 +353,14 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=0.5, help="for which a stage is timed")
     bench.add_argument("--json", type=Path, help="file for the rows, too")
     bench.set_defaults(run=bench_stages)
-    speed = bench.add_subparsers(title="or the generator alone").add_parser(
-        "generator", help="cost of a picture by the length of its sequence"
+    others = bench.add_subparsers(title="or one thing alone")
+    kinds = others.add_parser(
+        "arithmetic", help="float32, bfloat16, int8, torch.compile: time, PSNR, equal codes"
     )
+    kinds.add_argument("--pictures", nargs="*", default=["assets/examples"])
+    kinds.add_argument("--tokenizer", default="assets/anygrid", help="folder or hub id of weights")
+    kinds.set_defaults(run=bench_arithmetic)
+    speed = others.add_parser("generator", help="cost of a picture by the length of its sequence")
     speed.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
     speed.add_argument("--batch", type=int, default=4)
     speed.add_argument("--steps", type=int, default=8)

@@ -25,20 +25,22 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
 
 
 class SelfAttention(Attention):
-    """timm's attention, which can go through pictures and heads one by one.
+    """timm's attention; in bfloat16 on a CPU it goes through pictures and heads one by one.
 
-    That is for training in bfloat16 on a CPU: the M x M scores of one head stay in its cache, where
-    those of all do not, and the fused kernel gains nothing from bfloat16.
+    The M x M scores of one head stay in the CPU's cache, where those of all do not, and the fused
+    kernel gains nothing from bfloat16.
     """
-
-    by_head = False
 
     def forward(
         self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
     ) -> Tensor:
         """(B, L, D) -> (B, L, D); attn_mask bool, (B, 1, L or 1, L): what is seen."""
-        if is_causal or not self.by_head:
+        if is_causal or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x, attn_mask, is_causal)
+        return self.by_head(x, attn_mask)
+
+    def by_head(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """What `forward` gives, in the other way."""
         split = "b l (three h d) -> three (b h) l d"
         q, k, v = rearrange(self.qkv(x), split, three=3, h=self.num_heads)
         seen: Any = [None] * len(q)

@@ -105,6 +105,24 @@ def test_a_device_that_is_not_there_is_refused(launched, monkeypatch):
     assert find_device("cuda:1").index == 1 and find_device("cpu").type == "cpu"
 
 
+def test_pictures_are_decoded_in_what_is_faster_or_in_what_is_asked(launched, monkeypatch, capsys):
+    asked = ["--model", str(app.ASSETS / "demo"), "--device", "cpu"]
+    for half, took in ((True, 0.05), (False, 0.5)):
+        monkeypatch.setattr(app, "decode_seconds", lambda _, bf16, t=took: t if bf16 else 0.1)
+        app.main(asked)
+        assert launched[-2][4] is half
+        kind = "bfloat16" if half else "float32"
+        told = f"Pictures are decoded in {kind} (float32 100 ms, bfloat16 {1000 * took:.0f} ms).\n"
+        assert capsys.readouterr().out == told
+        for kind in ("float32", "bfloat16"):
+            app.main([*asked, "--arithmetic", kind])
+            assert launched[-2][4] is (kind == "bfloat16")
+    monkeypatch.setenv("TATOK_ARITHMETIC", "int4")
+    with pytest.raises(SystemExit):
+        app.main(asked)
+    assert "auto, float32, bfloat16" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["--prot", "1"], ["--port", "0"], ["--port", "x"], ["weights"]])
 def test_what_is_unknown_is_refused(argv, launched, capsys):
     with pytest.raises(SystemExit) as end:

@@ -31,7 +31,7 @@ from tatok.pretrained import UNFIT, BadCheckpoint
 from tatok.speed import bf16_pays, product_rate
 from tatok.training.data import Stream
 from tatok.training.world import World
-from tatok.transformer import Blocks, SelfAttention
+from tatok.transformer import Blocks
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,12 @@ class Trainer:
         self.task, self.options, self.world = task, options, World.join()
         task.model.to(self.world.device).train()
         self.ema = copy.deepcopy(task.model).eval().requires_grad_(False)
-        on_gpu = self.world.device.type == "cuda"
-        self.half = on_gpu or options.bf16 and self.world.same(bf16_pays())
+        self.half = self.world.device.type == "cuda" or (
+            options.bf16 and self.world.same(bf16_pays())
+        )
         if options.bf16 and not self.half:
             log.warning("This processor does not multiply bfloat16: --bf16 is off.")
         for module in task.model.modules():
-            if isinstance(module, SelfAttention):
-                module.by_head = self.half and not on_gpu
             if isinstance(module, Blocks):
                 module.recompute = options.checkpoint
         self.peak = product_rate(torch.bfloat16 if self.half else torch.float32, self.world.device)

@@ -76,6 +76,7 @@ def serving(folder: Path, *flags: str, root: Path = ROOT):
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "TATOK_ARITHMETIC": "float32",  # the same pixels on every machine
     }
     url = f"http://127.0.0.1:{port}"
     log = folder / "app.log"

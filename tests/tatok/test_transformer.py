@@ -22,23 +22,27 @@ def test_head_by_head_is_the_same_attention(mask):
         mask[..., 0] = True
     x = torch.randn(3, 10, 16)
     found = []
-    for by_head in (False, True):
-        attention.by_head = by_head
+    for attend in (attention, attention.by_head):
         attention.zero_grad()
-        y = attention(x, attn_mask=mask)
+        y = attend(x, attn_mask=mask)
         y.square().sum().backward()
         found.append([y.detach(), *(p.grad.clone() for p in attention.parameters())])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_it_runs_in_half_precision_under_autocast():
-    attention = SelfAttention(16, num_heads=4)
+def test_in_half_precision_it_goes_head_by_head(monkeypatch):
+    attention, calls = SelfAttention(16, num_heads=4), []
+    by_head = SelfAttention.by_head
+    monkeypatch.setattr(
+        SelfAttention, "by_head", lambda *given: calls.append(given) or by_head(*given)
+    )
     x = torch.randn(2, 10, 16)
     expected = attention(x)
-    attention.by_head = True
+    assert not calls
     with torch.autocast("cpu", torch.bfloat16):
         y = attention(x)
+    assert len(calls) == 1
     assert y.dtype == torch.bfloat16
     torch.testing.assert_close(y.float(), expected, atol=0.02, rtol=0.05)
 

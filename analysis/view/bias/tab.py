@@ -89,7 +89,8 @@ def at_middle(engine: Engine) -> Engine:
     config = engine.model.config
     if config.middle == config.image_size:
         return engine
-    return Engine(engine.model.reshaped(image_size=config.middle, min_side=None, max_side=None))
+    model = engine.model.reshaped(image_size=config.middle, min_side=None, max_side=None)
+    return Engine(model, half=engine.half)
 
 
 def answer(

@@ -79,7 +79,7 @@ class Painter:
         self._models = engine, generator
         if device is not None:
             model, drawer = (copy.deepcopy(m).to(device) for m in (engine.model, generator))
-            self._models = Engine(model, engine.side), drawer
+            self._models = Engine(model, engine.side, engine.half), drawer
         self._lent: dict[Callable, Callable] = {}
 
     def lent(self, work: Callable) -> Callable:
@@ -134,9 +134,9 @@ class Painter:
     def picture(self, step: Step) -> Tensor:
         """The picture so far, (1, 3, S, S): what is not drawn yet is the decoder's mask token.
 
-        After the last step it is `TaTok.decode` of the tokens.
+        After the last step it is `Engine.image` of the tokens.
         """
-        return self._models[0].model.decode(step.tokens, step.keep).cpu()
+        return self._models[0].image(step.tokens, step.keep)
 
 
 def tell(step: Step, known: tuple[list[Row], list[Row]]) -> None:

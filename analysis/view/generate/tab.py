@@ -51,9 +51,9 @@ def build(
         device = engine.model.device
         generator = MaskGIT.from_pretrained(weights).to(device)
         if generator.config.tokenizer != engine.model.fingerprint:
-            engine = Engine(TaTok.from_pretrained(weights).to(device))
+            engine = Engine(TaTok.from_pretrained(weights).to(device), half=engine.half)
         side, lent = generator.side(engine.model), torch.device("cuda") if LENT else None
-        painter = Painter(Engine(engine.model, side), generator, lent)
+        painter = Painter(Engine(engine.model, side, engine.half), generator, lent)
         for work in (frames_of_one, endpoint.whole):
             painter.lent(work)  # ZeroGPU wants to know of them before the launch
     except BadCheckpoint as error:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from analysis.view.shared.settings import Settings
 from tatok import Encoding, Selection, TaTok, Tokens, load_image
+from tatok.bench.products import seconds
 from tatok.entropy import patch_errors
 from tatok.images import open_image
 from tatok.report import Report, report
@@ -23,6 +24,16 @@ from tatok.tokens import Evidence
 Box = tuple[int, int, int]  # left, top, side in pixels of the upright original
 CACHED = 48  # entries per cache; at most a few megabytes each, so the caches stay below 200 MB
 OPENED = 2  # pictures as large as they came, 36 MB each at 12 megapixels
+
+
+@torch.inference_mode()
+def decode_seconds(model: TaTok, half: bool) -> float:
+    """What it takes here to decode a picture of config.image_size, measured for a fifth of a
+    second; half as in `Engine`."""
+    c, engine = model.config, Engine(model, half=half)
+    codes = (torch.zeros(1, n, dtype=torch.long) for n in (c.k, c.num_patches))
+    tokens = Tokens(*codes, c.layout, c.codebook_size)
+    return seconds(lambda: engine.image(tokens), 0.2)
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,10 @@ class Engine:
     there.
     """
 
-    def __init__(self, model: TaTok, side: int | None = None) -> None:
-        """side: of a picture where none is named, pixels (None: the model's image_size)."""
-        self.model = model
+    def __init__(self, model: TaTok, side: int | None = None, half: bool = False) -> None:
+        """side: of a picture where none is named, pixels (None: the model's image_size). half:
+        pictures to look at are decoded in bfloat16; tokens and entropies never depend on it."""
+        self.model, self.half = model, half
         self.side = side or model.config.image_size
         self.open = lru_cache(OPENED)(open_image)
         self.square = lru_cache(CACHED)(self._square)
@@ -138,6 +150,8 @@ class Engine:
         global_codes = tokens.global_codes.expand(len(patch_codes), -1)
         return self.image(replace(tokens, global_codes=global_codes, patch_codes=patch_codes))
 
-    def image(self, tokens: Tokens) -> Tensor:
-        """What the model decodes, (B, 3, S, S) in [-1, 1]."""
-        return self.model.decode(tokens.to(self.model.device)).cpu()
+    def image(self, tokens: Tokens, keep: Tensor | None = None) -> Tensor:
+        """What the model decodes, (B, 3, S, S) in [-1, 1]; keep as in `TaTok.decode`."""
+        device = self.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
+            return self.model.decode(tokens.to(device), keep).float().cpu()

@@ -138,6 +138,6 @@ def decoded(engine: Engine, path: str | None) -> tuple:
     with Path(path).open("rb") as opened:
         data = opened.read(LARGEST)
     tokens = tokenfile.unpack(data, engine.model)
-    x = engine.model.decode(tokens)
+    x = engine.image(tokens)
     statistics = {"side": x.shape[-1], "k": tokens.global_codes.shape[1]}
     return to_pil(x), statistics | {"kept": int(tokens.count), "bits": int(tokens.bits())}

@@ -10,7 +10,7 @@ from conftest import pictures, random_model
 from analysis.base.metrics import psnr, ssim
 from analysis.view.shared.asking import LOST, answer
 from analysis.view.shared.crop import Accepted, accept
-from analysis.view.shared.engine import Engine
+from analysis.view.shared.engine import Engine, decode_seconds
 from analysis.view.shared.settings import BadSetting, Settings
 from analysis.view.tokenize.patch_view import reply
 from tatok.entropy import ESTIMATORS
@@ -66,6 +66,19 @@ def test_tokenize_is_the_models_own_path(model, picture, estimator, policy):
         assert numbers.tokens == settings.k + int(tokens.count[0])
         assert numbers.psnr == pytest.approx(float(psnr(square.x, image)))
         assert numbers.ssim == pytest.approx(float(ssim(square.x, image)))
+
+
+def test_in_half_precision_only_the_picture_differs(model, picture):
+    exact, half = Engine(model), Engine(model, half=True)
+    square = exact.square(picture, None)
+    for estimator in ESTIMATORS:
+        settings = Settings(0.3, 4, estimator, "dtf")
+        ours, theirs = (engine.tokenize(square, settings) for engine in (half, exact))
+        assert torch.equal(ours.selection.entropy, theirs.selection.entropy)
+        assert torch.equal(ours.tokens.patch_codes, theirs.tokens.patch_codes)
+        assert ours.image.dtype == torch.float32 and not torch.equal(ours.image, theirs.image)
+        assert float(psnr(ours.image, theirs.image)) > 40
+    assert min(decode_seconds(model, half) for half in (False, True)) > 0
 
 
 @pytest.mark.parametrize("name", ["encode", "quantize", "measure"])
