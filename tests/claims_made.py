@@ -17,6 +17,7 @@ from analysis.claims.protocol import (
 )
 from analysis.generator.speed import Speed
 from analysis.paper.plans import EPSILONS, PAPER_RANGE, READINGS, REMOVED
+from analysis.paper.twins import Twins
 from analysis.peers.frontier import Coded, Peer, Peers
 from analysis.rate.redundancy import Redundancies, Redundancy
 from tatok.bench.generator import Cost
@@ -59,6 +60,11 @@ def fig3(patches, total=None, psnr=(20.0, 21.0), ks=(0, 16, 32)):
         "fig3",
         **{"fixed patches: 256 + k": points(patches), "fixed total": points(total or patches)},
     )
+
+
+def twins(none, some):
+    made = experiment("twins", **{"fixed patches: 256 + k": [point(0, none), point(16, some)]})
+    return Twins(**vars(made))
 
 
 def fig4(end, start=None, random=None, last=300.0):

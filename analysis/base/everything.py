@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.base.provenance import ROOT
-from analysis.base.recipes import COMMANDS, EXTRACTOR, FIGURES, PAIR
+from analysis.base.recipes import ALIKE, COMMANDS, EXTRACTOR, FIGURES, PAIR
 from analysis.base.results import BadResult
 
 LAST = ("claims",)  # reads the other files
@@ -49,14 +49,16 @@ def steps(data: Path, pair: Sequence[Path], extractor: str | None) -> Iterator[S
     figures = COMMANDS[FIGURES[0]].replace(FIGURES[0], " ".join(FIGURES))
     ordered = {"evaluate": recipes.pop("evaluate"), "figures": figures}
     if extractor:
-        ordered[f"figures, {extractor}"] = f"{figures} {EXTRACTOR} {extractor}"
+        for step, text in (("figures", figures), ("twins", COMMANDS["twins"])):
+            ordered[f"{step}, {extractor}"] = f"{text} {EXTRACTOR} {extractor}"
     ordered |= recipes | {name: COMMANDS[name] for name in LAST} | {"screenshots": SCREENSHOTS}
     demo = ROOT / "assets" / "demo"
     for name, text in ordered.items():
-        twins = pair if PAIR in text else ()
+        others = pair if PAIR in text else ()
+        others = [ROOT / part for part in ALIKE.split()] if ALIKE in text else others
         text = text.replace(PAIR, " ".join(map(shlex.quote, map(str, pair))))
         argv = [word.replace("DATA", str(data), 1) for word in shlex.split(text)]
-        yield Step(name, tuple(argv[1:]), (demo, ROOT / "assets" / "anygrid", *twins))
+        yield Step(name, tuple(argv[1:]), (demo, ROOT / "assets" / "anygrid", *others))
 
 
 def make(plan: Sequence[Step], work: Path, call: Call, say: Callable[[str], object]) -> None:

@@ -62,11 +62,11 @@ class Provenance:
         fitted = f", fitted to {self.fitted.line()}" if self.fitted else ""
         return (
             f"{self.data.line()}{fitted}, "
-            f"weights {self.weights}{self._training()}, commit {self.commit}, "
+            f"weights {self.weights}{self.trained()}, commit {self.commit}, "
             f"features {self.extractor}, seed {self.seed}, torch {self.torch}, {self.date}"
         )
 
-    def _training(self) -> str:
+    def trained(self) -> str:
         """How long the weights were trained, " (250,000 images, 4.1 h)", as far as it is known."""
         images, hours = self.training_images, self.training_hours
         known = [] if images is None else [f"{images:,} images"]

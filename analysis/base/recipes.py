@@ -11,6 +11,7 @@ FIGURES = ("fig3", "fig4", "fig5", "epsilon")
 _UNSEEN = " --without assets/used.txt"
 PAIR = "runs/sequence runs/grid"  # two layouts, trained for equal time
 EXTRACTOR = "--extractor"  # of the figures: a second opinion
+ALIKE = "runs/paper16 runs/paper0"  # the paper's losses, one k each
 CARD = " --card assets/demo/README.md"
 _PAIR = f" --weights assets/demo {PAIR}"
 
@@ -23,6 +24,7 @@ def _measured(name: str, options: str = "") -> str:
 COMMANDS = {
     **{name: _measured(f"run {name}", _UNSEEN) for name in FIGURES},
     **{name: _measured(name) for name in ("codecs", "sides", "counterfactuals", "theory")},
+    "twins": _measured("twins", f" --weights {ALIKE}{_UNSEEN}"),
     "bias": _measured("bias", _PAIR),
     "evaluate": _measured("evaluate", _TRAIN + CARD),
     **{name: _measured(name, _TRAIN) for name in ("redundancy", "peers")},

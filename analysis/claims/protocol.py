@@ -28,6 +28,7 @@ from analysis.bias.placement import Bias
 from analysis.bias.probe import Probes
 from analysis.claims.standard import Verdict
 from analysis.generator.speed import Speed
+from analysis.paper import twins
 from analysis.peers.frontier import Peers
 from analysis.rate.redundancy import Redundancies
 
@@ -40,6 +41,7 @@ FILES: dict[str, type] = {
     "cure": Cure,
     "speed": Speed,
     "peers": Peers,
+    twins.NAME: twins.Twins,
 }
 READ = (
     "The rFD of this table is that of infinitely many pictures, extrapolated, so it lies below "
@@ -99,7 +101,7 @@ class Measured:
             path, key = path_of(name, self.folder / extractor), f"{extractor}/{name}"
             if path.exists():
                 if key not in self.read:
-                    self._keep(key, load(Experiment, path))
+                    self._keep(key, load(FILES[name], path))
                 found.append(self.read[key])
         return found
 
@@ -205,7 +207,7 @@ def _origins(result: object) -> tuple[Provenance, ...]:
 
 def _weights(result: object) -> set[str]:
     """The fingerprint of a result of one model."""
-    origins = _origins(result)
+    origins = () if isinstance(result, twins.Twins) else _origins(result)
     return {origins[0].weights} if len(origins) == 1 else set()
 
 

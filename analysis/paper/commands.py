@@ -1,11 +1,11 @@
-"""python -m analysis run | rfid."""
+"""python -m analysis run | twins | rfid."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData, read_list
-from analysis.base.extractors import EXTRACTORS, extractor_or_lite0
+from analysis.base.extractors import EXTRACTORS, FeatureExtractor, extractor_or_lite0
 from analysis.base.provenance import Data, Provenance, describe_folders, provenance
+from analysis.base.results import Experiment
 from analysis.base.runner import Runner
-from analysis.paper import experiments, whole_set
+from analysis.paper import experiments, twins, whole_set
 from analysis.paper.experiments import Pictures, choose
-from analysis.paper.plans import PLANS
+from analysis.paper.plans import PLANS, Plan
 from analysis.paper.whole_set import WholeSet
 from analysis.paper.work import Origin, Work
 from tatok.images import open_image
@@ -48,18 +49,44 @@ class Inputs:
 
 def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Measure figures of the paper on these weights; a file for each."""
-    given = inputs(args)
+    given = inputs(args, args.weights)
+    wanted = [PLANS[name](given.model) for name in dict.fromkeys(args.experiments)]
     extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
-    usual = extractor.name == EXTRACTORS["lite0"].name
-    out = args.out if usual else args.out / args.extractor
+    for experiment in measured(args, given, wanted, extractor, argv):
+        write(args, experiment)
+
+
+def run_twins(args: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Measure Fig. 3 on weights that were trained for one k each."""
+    extractor = extractor_or_lite0(args.extractor, lambda text: print(text, file=sys.stderr))
+    made = []
+    for folder in args.weights:
+        given = inputs(args, folder)
+        made += measured(args, given, [twins.plan(given.model)], extractor, argv)
+    write(args, twins.together(made))
+
+
+def measured(
+    args: argparse.Namespace,
+    given: Inputs,
+    wanted: Sequence[Plan],
+    extractor: FeatureExtractor,
+    argv: Sequence[str],
+) -> Iterator[Experiment]:
+    """Each plan, as soon as it is measured."""
     runner = Runner(given.model, cli.on_best_device(extractor), args.seed)
     work = Work(args.work, Origin.now(runner, given.content, len(given.pictures)))
-    for name in dict.fromkeys(args.experiments):
-        plan = PLANS[name](given.model)
-        origin = given.origin(args.seed, extractor.name, argv)
-        experiment = experiments.run(plan, given.pictures, runner, work, origin)
-        results.save(experiment, results.path_of(name, out))
-        print(f"{experiments.markdown(experiment)}\n")
+    origin = given.origin(args.seed, extractor.name, argv)
+    for plan in wanted:
+        yield experiments.run(plan, given.pictures, runner, work, origin)
+
+
+def write(args: argparse.Namespace, experiment: Experiment) -> None:
+    """Save and print; a file by other features than Lite0's goes to a folder of their name."""
+    usual = experiment.provenance.extractor == EXTRACTORS["lite0"].name
+    out = args.out if usual else args.out / args.extractor
+    results.save(experiment, results.path_of(experiment.id, out))
+    print(f"{experiments.markdown(experiment)}\n")
 
 
 def run_rfid(args: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -83,8 +110,8 @@ def run_rfid(args: argparse.Namespace, argv: Sequence[str]) -> None:
     cli.finish(args, whole, whole_set.markdown(whole), origin)
 
 
-def inputs(args: argparse.Namespace) -> Inputs:
-    """The weights and the pictures that the flags name; BadData, BadImage."""
+def inputs(args: argparse.Namespace, weights: str) -> Inputs:
+    """These weights and the pictures that the flags name; BadData, BadImage."""
     if args.data is None:
         raise BadData(NO_DATA)
     if args.n is not None and args.n < 2:
@@ -98,14 +125,14 @@ def inputs(args: argparse.Namespace) -> Inputs:
     for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
         open_image(path)  # one that cannot be read is found before the work, not in it
         content.update(path.read_bytes())
-    model = TaTok.from_pretrained(args.weights).to(cli.best_device())
+    model = TaTok.from_pretrained(weights).to(cli.best_device())
     pictures = Pictures(tuple(paths), model.config.image_size)
-    record = TaTok.training_record(args.weights)
+    record = TaTok.training_record(weights)
     return Inputs(model, record, pictures, data, content.hexdigest())
 
 
 def add(verbs) -> None:
-    """`run` and `rfid`."""
+    """`run`, `twins` and `rfid`."""
     whole = cli.verb(verbs, "rfid", run_rfid, "the paper's protocol on a whole validation set")
     cli.weights(whole)
     whole.add_argument("--data", type=Path, nargs="+", required=True, help="folders or shards")
@@ -113,14 +140,20 @@ def add(verbs) -> None:
     whole.add_argument("--batch", type=cli.count, default=8, help="pictures at a time")
     made = cli.verb(verbs, "run", run_experiments, "figures of the paper on these weights")
     made.add_argument("experiments", nargs="+", choices=PLANS)
+    alike = cli.verb(verbs, twins.NAME, run_twins, "Fig. 3 on weights trained for one k each")
     cli.weights(made)
-    cli.pictures(made)
-    made.add_argument(
-        "--extractor",
-        choices=EXTRACTORS,
-        default="lite0",
-        help="of the rFD; files of another than lite0 go to a folder of its name",
-    )
-    made.add_argument(
-        "--work", type=Path, default=Path(".cache/run"), help="folder that a stopped run goes on in"
-    )
+    cli.weights(alike, several=True)
+    for one in (made, alike):
+        cli.pictures(one)
+        one.add_argument(
+            "--extractor",
+            choices=EXTRACTORS,
+            default="lite0",
+            help="of the rFD; files of another than lite0 go to a folder of its name",
+        )
+        one.add_argument(
+            "--work",
+            type=Path,
+            default=Path(".cache/run"),
+            help="folder that a stopped run goes on in",
+        )

@@ -59,7 +59,7 @@ def run_redundancy(args: argparse.Namespace, argv: list[str]) -> None:
 
 def run_codecs(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Compare TaTok with JPEG, WebP and AVIF."""
-    given = inputs(args)
+    given = inputs(args, args.weights)
     lite0 = cli.on_best_device(Lite0())
     origin = given.origin(args.seed, lite0.name, argv)
     made = codecs.measure(given.model, given.pictures, lite0, origin)

@@ -15,6 +15,7 @@ from analysis.base.results import Experiment
 from analysis.claims.protocol import END, START, Claims
 from analysis.generator import speed
 from analysis.paper.plans import PLANS
+from analysis.paper.twins import Twins
 from analysis.rate import commands as rate
 from analysis.rate.codecs import Codecs
 from tatok import TaTok
@@ -68,7 +69,8 @@ def command(tmp_path, data, weights, monkeypatch):
 
     def call(*arguments):
         common = ["--data", str(data), "--n", "4", "--weights", str(weights)]
-        work = ["--work", str(tmp_path / "work")] if arguments[0] == "run" else []
+        goes_on = arguments[0] in ("run", "twins")
+        work = ["--work", str(tmp_path / "work")] if goes_on else []
         out = ["--out", str(tmp_path / "results")]
         command_line.main([arguments[0], *common, *work, *out, *arguments[1:]])
 
@@ -94,6 +96,24 @@ def test_run_writes_a_file_for_each_experiment(command, tmp_path, data, weights,
     assert again["series"] == before["series"]
     timed = ("load", "encode", "select", "decode", "features")
     assert [again["seconds"][name] for name in timed] == [before["seconds"][name] for name in timed]
+
+
+def test_twins_are_one_experiment_with_a_point_of_each(command, tmp_path, capsys):
+    models = {k: conftest.random_model(seed=k, k=k, k_max=k) for k in (4, 0)}
+    for k, model in models.items():
+        model.save_pretrained(tmp_path / f"{k}", extra={"images": 70 + k, "hours": 1.5})
+    command("twins", "--weights", *(str(tmp_path / f"{k}") for k in models))
+    made = results.load(Twins, tmp_path / "results" / "twins.json")
+    (series,) = made.series
+    M = conftest.TINY.num_patches
+    assert [(p.x, p.setting.k, p.count) for p in series.points] == [(0, 0, M), (4, 4, M)]
+    assert made.provenance.weights == "; ".join(
+        f"k = {k}: {models[k].fingerprint} ({70 + k} images, 1.5 h)" for k in (0, 4)
+    )
+    assert "Fig. 3 with weights for each k" in capsys.readouterr().out
+    for given in (["4"], ["4", "4"]):
+        with pytest.raises(SystemExit, match="of a different k each"):
+            command("twins", "--weights", *(str(tmp_path / name) for name in given))
 
 
 def test_other_pictures_of_the_same_names_are_measured_anew(command, tmp_path, data):

@@ -24,7 +24,8 @@ def pair(tmp_path):
 def test_every_recipe_is_a_step_once_and_the_claims_come_after_what_they_read(pair):
     steps = list(everything.steps(Path("/pictures"), pair, "lite1"))
     names = [step.name for step in steps]
-    assert set(names) - {"figures", "figures, lite1", "screenshots"} == set(COMMANDS) - set(FIGURES)
+    beside = {"figures", "figures, lite1", "twins, lite1", "screenshots"}
+    assert set(names) - beside == set(COMMANDS) - set(FIGURES)
     assert len(set(names)) == len(names) and names[-2:] == ["claims", "screenshots"]
     for step in steps[:-1]:
         options = parser().parse_args(step.argv[2:])  # python's -m analysis before it
@@ -49,6 +50,7 @@ def test_a_stopped_run_goes_on_where_it_was(pair, tmp_path):
         return int(verb in failing)
 
     plan = list(everything.steps(Path("/pictures"), pair, None))
+    plan = [step for step in plan if step.name != "twins"]  # whose weights are not there
     with pytest.raises(BadResult, match="Stopped at cure; the same command goes on there"):
         everything.make(plan, work, call, said.append)
     before = list(called)
@@ -77,8 +79,8 @@ def test_a_step_whose_weights_are_not_there_is_said_to_be_left_out(tmp_path):
 
     everything.make(plan, tmp_path / "work", call, said.append)
     left = [one for one in said if "left out" in one]
-    assert len(left) == 3 and all("nowhere" in one for one in left)
-    assert len(called) == len(plan) - 3
+    assert sum("nowhere" in one for one in left) == 3
+    assert len(called) == len(plan) - len(left)
 
 
 def test_what_a_step_prints_is_kept_and_its_status_told(tmp_path):

@@ -26,6 +26,7 @@ from claims_made import (
     redundancy,
     save,
     speed,
+    twins,
 )
 
 from analysis.base.results import Estimate, minus
@@ -47,6 +48,9 @@ CASES = [
     ("globals-rfd", fig3((217, 212, 148)), NOT),  # -2 %: less than the margin
     ("globals-rfd", fig3((217, 220, 148)), NOT),
     ("globals-rfd", fig3((217, estimate(151, 40.0), 148)), UNDECIDED),  # much lower, not surely
+    ("globals-losses", twins(217, 151), HOLDS),
+    ("globals-losses", twins(217, 200), PART),
+    ("globals-losses", twins(217, 216), NOT),
     ("globals-total", fig3((1, 1, 1), (217, 154, 152)), HOLDS),
     ("globals-total", fig3((217, 154, 152), (217, 200, 152)), PART),
     ("globals-total", fig3((217, 154, 152), (217, 220, 152)), NOT),
