@@ -84,7 +84,7 @@ def run_probe(args: argparse.Namespace, argv: list[str]) -> None:
 
 def run_cure(args: argparse.Namespace, argv: list[str]) -> None:
     """Selections without the place's share, and with the edges first, at equal N."""
-    given = inputs(args)
+    given = inputs(args, args.weights)
     extractor = cli.on_best_device(Lite0())
     files, origin = cli.fitted(args, given.origin(args.seed, extractor.name, argv))
     model, n = given.model, len(given.pictures)
