@@ -112,30 +112,53 @@ def wait_until_serving(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail(f"app.py does not serve:\n{log.read_text()[-4000:]}")
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser):
+    """A function that gives a window of these options, and what its pages should not have done.
+
+    There is one for each set of options: its cache holds Gradio's scripts, a second of every load.
+    """
+    made: dict[str, tuple[BrowserContext, list[str]]] = {}
+
+    def window(**options) -> tuple[BrowserContext, list[str]]:
+        key = repr(sorted(options.items()))
+        if key not in made:
+            context, problems = browser.new_context(**options), []
+            watch(context, problems)
+            made[key] = context, problems
+        return made[key]
+
+    yield window
+    for context, _ in made.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(browser: Browser, server: str):
-    """A function that opens the app in a window of its own and returns the page.
+def open_page(windows, server: str):
+    """A function that opens the app and returns the page.
 
     Its keywords are those of playwright's `new_context`, such as `viewport`, `color_scheme` and
     `is_mobile`; `path` is the part of the address after the host, or the whole of it. When the
     test ends, no page may have logged an error, thrown one, or sent a request to another host.
     """
-    problems: list[str] = []
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
+    told: list[list[str]] = []
 
     def open_(path: str = "/", **options) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-        contexts.append(context)
-        watch(context, problems)
-        page = context.new_page()
-        page.goto(path if "://" in path else server + path)
-        page.locator(".gradio-container").first.wait_for()
-        return page
+        context, problems = windows(**{"viewport": {"width": 1280, "height": 900}} | options)
+        told.append(problems)
+        pages.append(context.new_page())
+        pages[-1].goto(path if "://" in path else server + path)
+        pages[-1].locator(".gradio-container").first.wait_for()
+        return pages[-1]
 
     yield open_
-    for context in contexts:
-        context.close()
-    assert not problems, "\n".join(problems)
+    for page in pages:
+        page.close()
+    found = [problem for problems in told for problem in problems]
+    for problems in told:
+        problems.clear()
+    assert not found, "\n".join(found)
 
 
 LEAVING = "the page is left"
