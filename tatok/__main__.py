@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from tatok.config import EPSILON, GENERATOR_SIZES, SIZES, TokenizerConfig
+from tatok.bench import commands as bench
+from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.edit import vary_globals, vary_patches
 from tatok.entropy import ESTIMATORS
 from tatok.files import write_bytes, write_picture
@@ -25,7 +26,7 @@ from tatok.sampling import SamplingOptions, Step, sample
 from tatok.tokenfile import HEADER_BYTES, BadTokenFile, pack, unpack
 from tatok.tokenizer import TaTok
 from tatok.tokens import Tokens
-from tatok.training.data import EmptyFolder, list_images, load_batch
+from tatok.training.data import EmptyFolder
 from tatok.training.draws import Draws
 from tatok.training.loop import RunOptions
 from tatok.training.losses import GeneratorLoss, LossWeights
@@ -184,53 +185,6 @@ def class_names(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def bench_stages(args: argparse.Namespace) -> None:
-    """Count and time every stage; print each row as soon as it is known."""
-    from tatok.bench import stages
-
-    made = None
-    for made in stages.costs(
-        args.size, args.side, args.batch, args.device, args.seconds, lambda text: log.warning(text)
-    ):
-        if len(made.rows) == 1:
-            print(f"{made.line()}\n\n{stages.HEAD}")
-        print(stages.line(made.rows[-1]), flush=True)
-        if args.json:
-            stages.save(made, args.json)
-
-
-@torch.inference_mode()
-def bench_generator(args: argparse.Namespace) -> None:
-    """Count and time the generator at several lengths."""
-    from tatok.bench.generator import compare, table
-
-    own = None
-    if args.pictures:
-        model = TaTok.from_pretrained(args.tokenizer).to(best_device())
-        x = load_batch(list_images(args.pictures), model.config.image_size).to(model.device)
-        count = model.select(model.encode(x), epsilon=EPSILON).count
-        own = round(model.config.k + count.float().mean().item())
-    device = best_device()
-    print(f"{args.steps} steps, guidance pair, batch {args.batch}, fp32, {device}, "
-          f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
-    if own:
-        print(f"DTF's mean: k + N of {len(x)} pictures at epsilon = {EPSILON} by {args.tokenizer}, "
-              f"M = {model.config.num_patches}")  # fmt: skip
-    print(table(compare(args.size, own, args.batch, args.steps, device)))
-
-
-def bench_arithmetic(args: argparse.Namespace) -> None:
-    """Time and judge the arithmetic that pictures can be encoded and decoded in."""
-    from tatok.bench.arithmetic import HEAD, compare, line
-
-    model = TaTok.from_pretrained(args.tokenizer).to(args.device)
-    x = load_batch(list_images(args.pictures), model.config.image_size).to(model.device)
-    print(f"{len(x)} pictures of {x.shape[-1]} px, {args.tokenizer}, {args.device}, "
-          f"{torch.get_num_threads()} threads, torch {torch.__version__}\n\n{HEAD}")  # fmt: skip
-    for row in compare(model, x):
-        print(line(row), flush=True)
-
-
 def chosen(args: argparse.Namespace, kind: type, prefix: str = "") -> dict:
     """The options of `add_fields` that were given."""
     names = [f.name for f in dataclasses.fields(kind) if hasattr(args, prefix + f.name)]
@@ -343,30 +297,7 @@ def parser() -> argparse.ArgumentParser:
     tokens.add_argument("--seed", type=int, default=0, help="that of `train generator`")
     add_cache_options(tokens)
     tokens.set_defaults(run=train_cache)
-    bench = verbs.add_parser(
-        "bench", help="count and time every stage of the system", formatter_class=DEFAULTS
-    )
-    bench.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES))
-    bench.add_argument("--batch", type=int, nargs="+", default=[1, 4, 16, 64])
-    bench.add_argument("--side", type=int, help="px of the pictures (default: of each size)")
-    bench.add_argument("--device", choices=("cpu", "cuda"), default=best_device())
-    bench.add_argument("--seconds", type=float, default=0.5, help="for which a stage is timed")
-    bench.add_argument("--json", type=Path, help="file for the rows, too")
-    bench.set_defaults(run=bench_stages)
-    others = bench.add_subparsers(title="or one thing alone")
-    kinds = others.add_parser(
-        "arithmetic", help="float32, bfloat16, int8, torch.compile: time, PSNR, equal codes"
-    )
-    kinds.add_argument("--pictures", nargs="*", default=["assets/examples"])
-    kinds.add_argument("--tokenizer", default="assets/anygrid", help="folder or hub id of weights")
-    kinds.set_defaults(run=bench_arithmetic)
-    speed = others.add_parser("generator", help="cost of a picture by the length of its sequence")
-    speed.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))
-    speed.add_argument("--batch", type=int, default=4)
-    speed.add_argument("--steps", type=int, default=8)
-    speed.add_argument("--pictures", nargs="*", default=["assets/examples"], help="for DTF's N")
-    speed.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of its weights")
-    speed.set_defaults(run=bench_generator)
+    bench.add(verbs)
     return top
 
 

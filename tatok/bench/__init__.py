@@ -1,1 +1,1 @@
-"""What things cost: the generator by the length of its sequence, and each stage of the system."""
+"""What things cost: each stage, how it grows, and the generator by its sequence's length."""

@@ -10,23 +10,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.benchmark import Timer
 
 aten = torch.ops.aten
 FIRST = {aten.mm: 0, aten.bmm: 0, aten.addmm: 1, aten.baddbmm: 1}  # place of the first factor
+FUSED = "_scaled_dot_product"  # how torch's kernels of attention begin; there is one a device
 
 
 @dataclass(frozen=True)
 class Product:
-    """`batch` products of (m, k) and (k, n)."""
+    """`batch` products of (m, k) and (k, n); attention: whether it is one of attention's two."""
 
     batch: int
     m: int
     k: int
     n: int
     dtype: torch.dtype
+    attention: bool = False
 
     @property
     def multiply_adds(self) -> int:
@@ -43,7 +44,12 @@ class _Recorder(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         place = FIRST.get(func.overloadpacket)
-        if place is not None:
+        if func.overloadpacket.__name__.startswith(FUSED):
+            q, k, v = args[:3]  # (B, h, L, d), (B, h, T, d), (B, h, T, d)
+            (B, h, L, d), T = q.shape, k.shape[2]
+            for one in (L, d, T), (L, T, v.shape[3]):  # the scores, and what they weigh
+                self.products[Product(B * h, *one, q.dtype, attention=True)] += 1
+        elif place is not None:
             a, b = args[place : place + 2]
             batch = a.shape[0] if a.ndim == 3 else 1
             self.products[Product(batch, a.shape[-2], a.shape[-1], b.shape[-1], a.dtype)] += 1
@@ -52,8 +58,8 @@ class _Recorder(TorchDispatchMode):
 
 @torch.no_grad()
 def products(run: Callable[[], object]) -> Counter[Product]:
-    """How often each product is taken while it runs; attention's two included."""
-    with sdpa_kernel(SDPBackend.MATH), _Recorder() as recorder:  # the fused ones hide theirs
+    """How often each product is taken while it runs; attention's two by the shapes it is given."""
+    with _Recorder() as recorder:
         run()
     return recorder.products
 

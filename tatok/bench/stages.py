@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from tatok.bench import generator
 from tatok.bench.products import multiply_adds, products, seconds, seconds_alone
-from tatok.config import GENERATOR_SIZES, SIZES
+from tatok.config import GENERATOR_SIZES, SIZES, TokenizerConfig
 from tatok.entropy import ESTIMATORS
 from tatok.tokenizer import TaTok
 
 STEPS, TOTAL = 8, 57  # of the sampler: the paper's steps, and its k + N
 KEPT = 1 / 8  # share of the patches that are kept: about the paper's
+Row = TypeVar("Row")
+Made = TypeVar("Made", bound="Costs")
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,10 @@ class StageCost:
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(Generic[Row]):
     """All rows of a run, and what it ran on."""
 
-    rows: tuple[StageCost, ...]
+    rows: tuple[Row, ...]
     device: str
     threads: int
     torch: str
@@ -64,10 +67,11 @@ class Costs:
         )
 
 
-def stages(size: str, side: int | None, batch: int, device: str) -> dict[str, Callable]:
-    """By name, what is timed. ValueError where the size does not take such pictures."""
-    model = TaTok(SIZES[size]).eval().to(device)
-    side = model.config.image_size if side is None else side
+def tokenizer_stages(
+    config: TokenizerConfig, side: int, batch: int, device: str, estimators: Iterable[str]
+) -> dict[str, Callable]:
+    """The four steps by name. ValueError where the configuration does not take such pictures."""
+    model = TaTok(config).eval().to(device)
     x = torch.rand(batch, 3, side, side, device=device) * 2 - 1
     encoding = model.encode(x)
     M = encoding.patches.shape[1]
@@ -79,11 +83,16 @@ def stages(size: str, side: int | None, batch: int, device: str) -> dict[str, Ca
         return lambda: model.select(replace(encoding), estimator=estimator)
 
     made: dict[str, Callable] = {"encode": lambda: model.encode(x)}
-    made |= {f"select, {name}": select(name) for name in ESTIMATORS}
-    made |= {
+    made |= {f"select, {name}": select(name) for name in estimators}
+    return made | {
         "quantize": lambda: model.quantize(encoding, selection),
         "decode": lambda: model.decode(tokens),
     }
+
+
+def stages(size: str, side: int, batch: int, device: str) -> dict[str, Callable]:
+    """By name, what is timed. ValueError where the size does not take such pictures."""
+    made = tokenizer_stages(SIZES[size], side, batch, device, ESTIMATORS)
     if size in GENERATOR_SIZES:
         k, N = generator.split(TOTAL)
         maskgit = generator.random_model(size, k, device)
@@ -98,6 +107,7 @@ def measure(
 ) -> Iterator[StageCost]:
     """Every stage of a size, in the order of `stages`, as soon as it is measured."""
     encode = 0.0
+    side = SIZES[size].image_size if side is None else side
     for name, run in stages(size, side, batch, device).items():
         counts = products(run)
         time = seconds(run, patience)
@@ -105,7 +115,7 @@ def measure(
         alone = seconds_alone(counts, device, patience / 4)
         yield StageCost(
             size,
-            SIZES[size].image_size if side is None else side,
+            side,
             batch,
             name,
             time,
@@ -124,15 +134,12 @@ def costs(
     device: str,
     patience: float,
     say: Callable[[str], object],
-) -> Iterator[Costs]:
+) -> Iterator[Costs[StageCost]]:
     """All sizes and batches: what is known after each stage. What does not fit a GPU is left out.
 
-    ValueError for a batch below 1 or a patience that is not above 0.
+    ValueError as of `nothing_yet`.
     """
-    if min(batches) < 1 or not patience > 0:
-        raise ValueError("A batch holds 1 picture or more, and timing takes more than 0 seconds.")
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    made = Costs((), name, torch.get_num_threads(), torch.__version__, patience)
+    made: Costs[StageCost] = nothing_yet(batches, device, patience)
     for size in sizes:
         for batch in sorted(batches):
             try:
@@ -140,8 +147,16 @@ def costs(
                     made = replace(made, rows=(*made.rows, row))
                     yield made
             except torch.OutOfMemoryError:
-                say(f"{size} at batch {batch} does not fit the memory of {name}.")
+                say(f"{size} at batch {batch} does not fit the memory of {made.device}.")
                 break
+
+
+def nothing_yet(batches: Sequence[int], device: str, patience: float) -> Costs:
+    """A run before its first row. ValueError: a batch below 1, a patience that is not above 0."""
+    if min(batches) < 1 or not patience > 0:
+        raise ValueError("A batch holds 1 picture or more, and timing takes more than 0 seconds.")
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    return Costs((), name, torch.get_num_threads(), torch.__version__, patience)
 
 
 def peak_memory(run: Callable[[], object], device: str) -> int | None:
@@ -169,12 +184,30 @@ HEAD = (
 def line(row: StageCost) -> str:
     """A row of the table, Markdown."""
     share = "–" if row.share_of_mm is None else f"{row.share_of_mm:.0%}"
-    peak = "–" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:,.0f} MiB"
     return (
         f"| {row.size} | {row.side} | {row.batch} | {row.stage} | {1000 * row.seconds:.2f} "
         f"| {row.pictures_per_second:.2f} | {row.multiply_adds / 1e9:.3f} G | {share} "
-        f"| {row.of_encode:.1%} | {peak} |"
+        f"| {row.of_encode:.1%} | {mebibytes(row.peak_bytes)} |"
     )
+
+
+def mebibytes(peak: int | None) -> str:
+    """Bytes as a cell of a table."""
+    return "–" if peak is None else f"{peak / 2**20:,.0f} MiB"
+
+
+def tell(
+    costs: Iterable[Made], head: str, line: Callable[[Any], str], path: Path | None
+) -> Made | None:
+    """Print each row as soon as it is known, and save all; what is known in the end, if any is."""
+    made = None
+    for made in costs:
+        if len(made.rows) == 1:
+            print(f"{made.line()}\n\n{head}")
+        print(line(made.rows[-1]), flush=True)
+        if path:
+            save(made, path)
+    return made
 
 
 def save(made: Costs, path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_command_prints_a_row_each(tmp_path, monkeypatch, capsys):
         "--tokenizer", str(tmp_path),
     ])  # fmt: skip
     rows = [arithmetic.Speed("int8", 0.0415, 0.0725, 23.725, 0.9323)]
-    monkeypatch.setattr(arithmetic, "compare", lambda model, x: rows)
+    monkeypatch.setattr(arithmetic, "compare", lambda *_: rows)
     cli.main()
     told, _, *table = capsys.readouterr().out.splitlines()
     number = len(list_images(["assets/examples"]))
