@@ -110,3 +110,10 @@ def no_gradients(request):
 
 def pytest_addoption(parser):
     parser.addoption("--write-golden", action="store_true", help="write tests/tatok/golden.json")
+
+
+@pytest.fixture
+def no_accelerator(monkeypatch):
+    """For what is timed: a device that another test pretends stays registered, and cannot be waited
+    for."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda *_, **__: False)

@@ -21,6 +21,7 @@ def launched(monkeypatch):
     monkeypatch.setattr(
         app, "build", lambda *given: seen.append(given) or (gr.Blocks(), f"<script> {given[0]}")
     )
+    monkeypatch.setattr(app, "decode_seconds", lambda model, half: 1.0)  # measures nothing
     for name in ("TATOK_WEIGHTS", "TATOK_RESULTS", "TATOK_DEVICE", "GRADIO_ROOT_PATH"):
         monkeypatch.delenv(name, raising=False)
     return seen
@@ -155,5 +156,5 @@ def test_a_port_that_is_taken_ends_in_one_sentence(monkeypatch):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SystemExit, match=str(port)) as end:
-            app.main(["--host", "127.0.0.1", "--port", str(port)])
+            app.main(["--host", "127.0.0.1", "--port", str(port), "--arithmetic", "float32"])
     assert "\n" not in str(end.value)

@@ -78,6 +78,9 @@ def test_in_half_precision_only_the_picture_differs(model, picture):
         assert torch.equal(ours.tokens.patch_codes, theirs.tokens.patch_codes)
         assert ours.image.dtype == torch.float32 and not torch.equal(ours.image, theirs.image)
         assert float(psnr(ours.image, theirs.image)) > 40
+
+
+def test_decoding_takes_time_in_either_arithmetic(model, no_accelerator):
     assert min(decode_seconds(model, half) for half in (False, True)) > 0
 
 
