@@ -233,7 +233,7 @@ class GeneratorConfig:
 # What is named by a size of the generator: its width and depth.
 GENERATOR_SIZES: dict[str, dict] = {
     "paper": {"dim": 768, "depth": 24, "heads": 12},  # 177M parameters
-    "demo": {"dim": 256, "depth": 8, "heads": 4},
+    "demo": {"dim": 384, "depth": 4, "heads": 6},
 }
 
 
