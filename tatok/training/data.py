@@ -108,6 +108,7 @@ class TrainingImages(Dataset):
     sides: Sequence[int]
     seed: int
     joint: int = 1
+    first: int = 0  # where a joint batch begins: weights may have seen any number of images
     device: torch.device | None = None  # where all pictures are held, decoded; None: on disk
     _order: tuple[int, list[int]] | None = None
 
@@ -172,7 +173,8 @@ class TrainingImages(Dataset):
         Three in ten the largest, three its half, two the middle between these, two any side.
         """
         sides = self.sides
-        u, v = torch.rand(2, generator=seeded(self.seed, 5, n // self.joint)).tolist()
+        batch = (n - self.first) // self.joint
+        u, v = torch.rand(2, generator=seeded(self.seed, 5, batch)).tolist()
         last = len(sides) - 1
         half = sides.index(middle(sides))
         index = last if u < 0.3 else (half + last) // 2 if u < 0.5 else half

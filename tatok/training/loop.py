@@ -6,6 +6,7 @@ is bit for bit the run that was not.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
 import io
@@ -14,7 +15,7 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -170,31 +171,48 @@ class Trainer:
         )
         start = last_save = time.monotonic()
         sums: dict[str, Tensor] = {}
-        steps, closing = 0, 0.0
-        batches = iter(loader)
-        for batch in batches:
-            rest = itertools.islice(batches, options.accumulate - 1)
-            terms = self.step(itertools.chain([batch], rest))
-            bar.update(self.joint)
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0) + value
-            steps += 1
-            now = time.monotonic()
-            # The last checkpoint is begun so that it ends in time; an early one tells how long.
-            over = self.world.any(self.stop or now - start + closing > 60 * options.minutes)
-            patience = options.save_every
-            if not closing:
-                patience = min(patience, options.minutes / 4)
-            if over or self.world.any(now - last_save > 60 * patience):
-                self._checkpoint(now - last_save, means(sums, steps), steps)
-                last_save, sums, steps, self.work = time.monotonic(), {}, 0, 0
-                closing = last_save - now
-            if over:
-                break
-        else:
-            if steps:  # else the last batch has been saved, and its row has the losses
-                self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps)
+        steps, closing, self.waited = 0, 0.0, 0.0
+        with contextlib.closing(self._timed(loader)) as batches:
+            for batch in batches:
+                rest = itertools.islice(batches, options.accumulate - 1)
+                terms = self.step(itertools.chain([batch], rest))
+                bar.update(self.joint)
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, 0) + value
+                steps += 1
+                now = time.monotonic()
+                # The last checkpoint is begun so that it ends in time; an early one tells how long.
+                over = self.world.any(self.stop or now - start + closing > 60 * options.minutes)
+                patience = options.save_every
+                if not closing:
+                    patience = min(patience, options.minutes / 4)
+                if over or self.world.any(now - last_save > 60 * patience):
+                    self._checkpoint(now - last_save, means(sums, steps), steps)
+                    last_save, sums, steps, self.work = time.monotonic(), {}, 0, 0
+                    self.waited = 0.0
+                    closing = last_save - now
+                if over:
+                    break
+            else:
+                if steps:  # else the last batch has been saved, and its row has the losses
+                    self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps)
         bar.close()
+
+    def _timed(self, loader: DataLoader) -> Iterator[Tensor]:
+        batches = iter(loader)
+        try:
+            while True:
+                began = time.monotonic()
+                batch = next(batches, None)
+                self.waited += time.monotonic() - began
+                if batch is None:
+                    return
+                yield batch
+        finally:
+            # The traceback of an error holds the iterator: its processes, deaf to the SIGTERM of
+            # the exit, would be waited for without end.
+            if loader.num_workers:
+                batches._shutdown_workers()  # type: ignore[attr-defined]
 
     def step(self, batches: Iterable[Tensor]) -> dict[str, Tensor]:
         """One update on this process's share of the joint batch, `accumulate` times (B, …)."""
@@ -250,6 +268,7 @@ class Trainer:
                 "images_per_second": images / seconds,
                 "multiply_adds_per_second": per_second * self.world.size,
                 "share_of_peak": per_second / self.peak,
+                "share_waiting": self.waited / seconds,  # for pictures: more `--workers` help
                 **terms,
             }
             if not self.stop:

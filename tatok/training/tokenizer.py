@@ -59,7 +59,9 @@ class TokenizerTask:
 
     def __post_init__(self) -> None:
         config = self.model.config
-        self.data = TrainingImages(self.files, config.sides, self.seed, self.joint, self.hold)
+        self.data = TrainingImages(
+            self.files, config.sides, self.seed, self.joint, device=self.hold
+        )
         self.validation = {
             side: load_batch(spread(large_enough(self.held_out, side), n), side)
             for side, n in {config.largest: 24, config.middle: 64}.items()
@@ -337,6 +339,7 @@ def run(
         images = TrainingImages(files, [model.config.image_size], options.seed)
         start_from_pca(model, torch.stack([images[n] for n in range(64)]))
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
+    task.data.first = trainer.seen % trainer.joint
     if init and record.get("live") and not options.resume:
         task.start_codebooks(trainer.seen, keep_codes=True)
     announce(trainer)

@@ -241,13 +241,19 @@ def test_training_goes_on_with_other_sides(both, tmp_path, monkeypatch):
     folder.mkdir()
     for n, x in enumerate(pictures(6)):
         to_pil(x).save(folder / f"{n}.png")
-    monkeypatch.setattr(sys, "argv", [
-        "tatok", "train", "tokenizer", "--init", str(both[0] / "weights"), "--data", str(folder),
-        "--image-size", "48", "--min-side", "32", "--max-side", "48", "--images", "8",
-        "--batch", "4", "--workers", "0", "--out", str(tmp_path / "out"),
-    ])  # fmt: skip
-    with torch.enable_grad():
-        cli.main()
-    before, after = (TaTok.saved_config(f) for f in (both[0] / "weights", tmp_path / "out"))
+    weights, out, more = both[0] / "weights", tmp_path / "out", tmp_path / "more"
+    sides = ["--image-size", "48", "--min-side", "32", "--max-side", "48"]
+    for init, flags, to in (
+        (weights, [*sides, "--images", "8", "--batch", "4"], out),
+        (out, ["--images", "23", "--batch", "3"], more),  # 8 images seen are no whole batches of 3
+    ):
+        monkeypatch.setattr(sys, "argv", [
+            "tatok", "train", "tokenizer", "--init", str(init), "--data", str(folder),
+            *flags, "--workers", "0", "--out", str(to),
+        ])  # fmt: skip
+        with torch.enable_grad():
+            cli.main()
+    assert TaTok.training_record(more)["images"] == 23
+    before, after = (TaTok.saved_config(f) for f in (weights, out))
     assert list(after.sides) == [32, 40, 48]
     assert dataclasses.replace(after, **before.open_fields) == before

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -319,11 +320,38 @@ def test_the_log_has_the_speed(folder, tmp_path, monkeypatch):
         return step(batch)
 
     one.step = slow_step
+    item = data.TrainingImages.__getitem__
+
+    def slow_item(images, n):
+        if images is one.task.data:  # and not what the codebooks start on
+            clock[0] += 0.25 / one.options.batch
+        return item(images, n)
+
+    monkeypatch.setattr(data.TrainingImages, "__getitem__", slow_item)
     one.fit()
     (row,) = csv.DictReader((tmp_path / "log.csv").open())
     batch = one.options.batch
-    assert float(row["images_per_second"]) == batch
+    assert float(row["share_waiting"]) == pytest.approx(0.2, rel=1e-4)
+    assert float(row["images_per_second"]) == pytest.approx(batch / 1.25)
     work = float(row["multiply_adds_per_second"])
     forward = len(one.task.model.encoder.blocks) * 2 * batch * TINY.num_patches * TINY.dim**2 * 6
     assert 3 * forward < work < 9 * forward
     assert float(row["share_of_peak"]) == pytest.approx(work / 1e6, rel=1e-4)
+
+
+@pytest.mark.parametrize("where", ["loader", "step"])
+def test_an_error_leaves_no_process(folder, tmp_path, monkeypatch, where):
+    """Loaders are deaf to the signals of an exit, which would wait for them without end."""
+    one = trainer(folder, tmp_path, 32, workers=2)
+    if where == "loader":
+        other = lambda images, n: torch.zeros(3, n + 1, 1)  # noqa: E731
+        monkeypatch.setattr(data.TrainingImages, "__getitem__", other)
+    else:
+        monkeypatch.setattr(one.optimizer, "step", lambda: torch.zeros(2) + torch.zeros(3))
+    with pytest.raises(RuntimeError, match="size") as error:
+        one.fit()
+    assert error.traceback  # alive, as at an exit
+    deadline = time.monotonic() + 20
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not multiprocessing.active_children()
