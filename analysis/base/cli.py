@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from analysis.base import results
-from analysis.base.evaluate import VALIDATION, find, read_list
+from analysis.base.evaluate import VALIDATION, BadData, find, read_list
 from analysis.base.provenance import (
     ROOT,
+    Data,
     Provenance,
     describe_folders,
     describe_list,
@@ -39,12 +40,17 @@ def verb(verbs, name: str, run: Run, text: str) -> argparse.ArgumentParser:
     return one
 
 
-def weights(one: argparse.ArgumentParser, default: str = "demo", several: bool = False) -> None:
-    """--weights and --seed."""
+def weights(
+    one: argparse.ArgumentParser, default: str = "anygrid", several: bool = False, side: bool = True
+) -> None:
+    """--weights and --seed; and --side, where the weights and no list of sides decide it."""
     usual = str(ROOT / "assets" / default)
     more = {"nargs": "+", "default": [usual]} if several else {"default": usual}
     one.add_argument("--weights", help="folder or hub id", **more)
     one.add_argument("--seed", type=int, default=0, help="of every draw")
+    if side:
+        text = "of the pictures, px; default: half of the largest that the weights take, or the one"
+        one.add_argument("--side", type=int, default=argparse.SUPPRESS, help=text)
 
 
 def pictures(one: argparse.ArgumentParser, n: int | None = None) -> None:
@@ -99,14 +105,39 @@ def _rate(text: str) -> float:
 # --- what they name --------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Weights:
+    """A tokenizer on the best device, with the tables of places at the grid of --side."""
+
+    model: TaTok
+    fingerprint: str  # of the weights as they are on disk
+    record: dict  # of their training
+
+    def origin(self, data: Data, seed: int, extractor: str, argv: Sequence[str]) -> Provenance:
+        """Where a result on these pictures comes from."""
+        config = self.model.config
+        side = config.image_size if len(config.sides) > 1 else None
+        return provenance(self.fingerprint, self.record, data, seed, extractor, argv, side)
+
+
+def tokenizer(args: argparse.Namespace, weights: str) -> Weights:
+    """The weights at --side; BadData where they do not take it."""
+    model = TaTok.from_pretrained(weights)
+    side, mark = getattr(args, "side", model.config.middle), model.fingerprint
+    if side not in model.config.sides:
+        raise BadData(f"These weights take no pictures of {side} px.")
+    if side != model.config.image_size:
+        model = model.reshaped(image_size=side)
+    return Weights(model.to(best_device()), mark, TaTok.training_record(weights))
+
+
 def model_of(
     args: argparse.Namespace, weights: str, argv: Sequence[str], n: int, extractor: str = "none"
 ) -> tuple[TaTok, Provenance]:
-    """The model on the best device, and where a result on n listed pictures comes from."""
+    """The model, and where a result on n listed pictures comes from."""
     results.check_writable(args.out)
-    model, record = TaTok.from_pretrained(weights).to(best_device()), TaTok.training_record(weights)
-    data = describe_list(args.list, n)
-    return model, provenance(model, record, data, args.seed, extractor, argv)
+    made = tokenizer(args, weights)
+    return made.model, made.origin(describe_list(args.list, n), args.seed, extractor, argv)
 
 
 def loaded(

@@ -20,33 +20,25 @@ from analysis.base.evaluate import (
     validation_list,
 )
 from analysis.base.extractors import EXTRACTORS, Lite0
-from analysis.base.provenance import ROOT, describe_folders, describe_list, provenance
-from tatok.pretrained import best_device
-from tatok.tokenizer import TaTok
+from analysis.base.provenance import ROOT, describe_folders, describe_list
 from tatok.training.data import ImageFile, large_enough, list_images, spread
 
 
 def run_evaluate(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the model card's table; write it with its provenance."""
     results.check_writable(args.out)
-    model = TaTok.from_pretrained(args.weights).to(best_device())
-    record = TaTok.training_record(args.weights)
-    side = args.side or model.config.image_size
-    if side not in model.config.sides:
-        raise BadData(f"These weights take no pictures of {side} px.")
+    made = cli.tokenizer(args, args.weights)
+    model, side = made.model, made.model.config.image_size
     names, paths = _large_enough(args, side)
     train = list_images(args.train) if args.train else []
     images = cli.images(paths, side)
     sets = [name.split("/")[0] for name in names]
     extractor = cli.on_best_device(Lite0())
-    origin = provenance(
-        model, record, describe_list(args.list, len(names)), args.seed, extractor.name, argv
-    )
+    data = describe_list(args.list, len(names))
+    origin = made.origin(data, args.seed, extractor.name, argv)
     if train:
         used = [file.path for file in spread(train, FLOOR_IMAGES)]
         origin = replace(origin, fitted=describe_folders(args.train, used))
-    if side != model.config.image_size:
-        model = model.reshaped(image_size=side)
     report = evaluate(model, images, sets, extractor, train, args.seed)
     cli.show(args, f"{markdown(report)}\n\n{origin.line()}")
     values = {"provenance": asdict(origin), **asdict(report)}
@@ -91,11 +83,6 @@ def add(verbs) -> None:
     cli.listed(card)
     cli.train(card, "training pictures to fit the floor to (else no floor)")
     cli.card(card)
-    card.add_argument(
-        "--side",
-        type=cli.count,
-        help="px; pictures that it would enlarge by more than 15 %% are left out",
-    )
 
     names = verbs.add_parser("validation-list", help="make the list of pictures")
     names.add_argument("--data", type=Path, required=True, help="folder with */val folders")

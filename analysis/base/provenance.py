@@ -12,8 +12,6 @@ from pathlib import Path
 
 import torch
 
-from tatok.pretrained import Pretrained
-
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown"
 
@@ -43,6 +41,7 @@ class Provenance:
     the model's fingerprint. training: its record, as far as it says. command: without the folders
     that lie outside the project. date: UTC, to the second. fitted: the pictures to which something
     beside the model was fitted for the result (a bias map, probes, models of codes, the floor).
+    side: of the pictures, px, where the weights take several.
     """
 
     commit: str
@@ -56,12 +55,14 @@ class Provenance:
     torch: str
     command: str
     fitted: Data | None = None
+    side: int | None = None
 
     def line(self) -> str:
         """One line to print under a table or a figure."""
         fitted = f", fitted to {self.fitted.line()}" if self.fitted else ""
+        side = f" at {self.side} px" if self.side else ""
         return (
-            f"{self.data.line()}{fitted}, "
+            f"{self.data.line()}{side}{fitted}, "
             f"weights {self.weights}{self.trained()}, commit {self.commit}, "
             f"features {self.extractor}, seed {self.seed}, torch {self.torch}, {self.date}"
         )
@@ -75,12 +76,21 @@ class Provenance:
 
 
 def provenance(
-    model: Pretrained, record: dict, data: Data, seed: int, extractor: str, argv: Sequence[str]
+    weights: str,
+    record: dict,
+    data: Data,
+    seed: int,
+    extractor: str,
+    argv: Sequence[str],
+    side: int | None = None,
 ) -> Provenance:
-    """Of a result made now by `python -m analysis` with `argv`; `record` is the training record."""
+    """Of a result made now by `python -m analysis` with `argv`.
+
+    weights: their fingerprint; record: that of their training; side: see Provenance.
+    """
     return Provenance(
         commit=commit(ROOT),
-        weights=model.fingerprint,
+        weights=weights,
         training_images=record.get("images"),
         training_hours=record.get("hours"),
         data=data,
@@ -89,6 +99,7 @@ def provenance(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         torch=torch.__version__,
         command=command(argv),
+        side=side,
     )
 
 

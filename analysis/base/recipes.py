@@ -12,8 +12,8 @@ _UNSEEN = " --without assets/used.txt"
 PAIR = "runs/sequence runs/grid"  # two layouts, trained for equal time
 EXTRACTOR = "--extractor"  # of the figures: a second opinion
 ALIKE = "runs/paper16 runs/paper0"  # the paper's losses, one k each
-CARD = " --card assets/demo/README.md"
-_PAIR = f" --weights assets/demo {PAIR}"
+CARD = " --card assets/demo/README.md"  # of the generator
+_PAIR = f" --weights assets/anygrid {PAIR}"
 
 
 def _measured(name: str, options: str = "") -> str:
@@ -26,7 +26,7 @@ COMMANDS = {
     **{name: _measured(name) for name in ("codecs", "sides", "counterfactuals", "theory")},
     "twins": _measured("twins", f" --weights {ALIKE}{_UNSEEN}"),
     "bias": _measured("bias", _PAIR),
-    "evaluate": _measured("evaluate", _TRAIN + CARD),
+    "evaluate": _measured("evaluate", _TRAIN + " --card assets/anygrid/README.md"),
     **{name: _measured(name, _TRAIN) for name in ("redundancy", "peers")},
     "cure": _measured("cure", _UNSEEN + _TRAIN),
     "decompose": _measured("decompose", _PAIR),

@@ -44,7 +44,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     )
     judge = quality.Judge(extractor, features, tuple(map(IMAGENETTE.get, folders)))
     data = Data("*/train", pictures.sha256, len(features))
-    origin = provenance(generator, record, data, args.seed, extractor.name, argv)
+    origin = provenance(generator.fingerprint, record, data, args.seed, extractor.name, argv)
     result = quality.measure(tokenizer, generator, judge, pictures.held_out, settings, origin)
     cli.finish(args, result, quality.markdown(result), origin)
 
@@ -66,7 +66,7 @@ def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     files = quality.held_out(args.data, folders, args.n)
     extractor = cli.on_best_device(Lite0())
     data = Data("*/val", quality.sha256_of(files), len(files))
-    origin = provenance(generator, record, data, args.seed, extractor.name, argv)
+    origin = provenance(generator.fingerprint, record, data, args.seed, extractor.name, argv)
     made = coherence.measure(tokenizer, generator, extractor, files, options, origin)
     cli.finish(args, made, coherence.markdown(made), origin)
 
@@ -84,7 +84,7 @@ def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
 def add(verbs) -> None:
     """`generation`, `coherence` and `speed`."""
     drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
-    cli.weights(drawn)
+    cli.weights(drawn, "demo", side=False)
     cli.card(drawn)
     drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
     drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
@@ -113,7 +113,7 @@ def add(verbs) -> None:
     drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
 
     one = cli.verb(verbs, "coherence", run_coherence, "patches drawn for real global tokens")
-    cli.weights(one)
+    cli.weights(one, "demo", side=False)
     one.add_argument("--data", type=Path, required=True, help="folder with */val")
     one.add_argument("--n", type=int, default=200, help="pictures, as many of each class")
     one.add_argument("--steps", type=int, default=8)

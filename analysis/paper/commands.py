@@ -14,7 +14,7 @@ from tqdm import tqdm
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData, read_list
 from analysis.base.extractors import EXTRACTORS, FeatureExtractor, extractor_or_lite0
-from analysis.base.provenance import Data, Provenance, describe_folders, provenance
+from analysis.base.provenance import Data, Provenance, describe_folders
 from analysis.base.results import Experiment
 from analysis.base.runner import Runner
 from analysis.paper import experiments, twins, whole_set
@@ -37,14 +37,17 @@ NO_DATA = (
 class Inputs:
     """What a measurement works on."""
 
-    model: TaTok
-    record: dict
+    weights: cli.Weights
     pictures: Pictures
     data: Data
     content: str  # SHA-256 of the files' bytes
 
+    @property
+    def model(self) -> TaTok:
+        return self.weights.model
+
     def origin(self, seed: int, extractor: str, argv: Sequence[str]) -> Provenance:
-        return provenance(self.model, self.record, self.data, seed, extractor, argv)
+        return self.weights.origin(self.data, seed, extractor, argv)
 
 
 def run_experiments(args: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -95,17 +98,17 @@ def run_rfid(args: argparse.Namespace, argv: Sequence[str]) -> None:
     world = World.join()
     say = (lambda text: print(text, file=sys.stderr)) if world.rank == 0 else lambda text: None
     files = list_images(args.data)
-    model = TaTok.from_pretrained(args.weights).to(world.device).eval()
+    made = cli.tokenizer(args, args.weights)
+    model = made.model.to(world.device).eval()
     extractor = extractor_or_lite0(args.extractor, say).to(world.device)
     runner = Runner(model, extractor, args.seed, args.batch)
     asked = whole_set.settings(model.config)
     found = whole_set.measure(runner, files, list(asked.values()), world)
     if found is None:
         return
-    record = TaTok.training_record(args.weights)
     data = describe_folders(args.data, [file.path for file in files])
     data = replace(data, n=len(found[1]))  # those that could be read
-    origin = provenance(model, record, data, args.seed, extractor.name, argv)
+    origin = made.origin(data, args.seed, extractor.name, argv)
     whole = WholeSet(model.config.image_size, whole_set.rows(runner, asked, *found), origin)
     cli.finish(args, whole, whole_set.markdown(whole), origin)
 
@@ -125,10 +128,9 @@ def inputs(args: argparse.Namespace, weights: str) -> Inputs:
     for path in tqdm(paths, desc="pictures", unit="image", dynamic_ncols=True):
         open_image(path)  # one that cannot be read is found before the work, not in it
         content.update(path.read_bytes())
-    model = TaTok.from_pretrained(weights).to(cli.best_device())
-    pictures = Pictures(tuple(paths), model.config.image_size)
-    record = TaTok.training_record(weights)
-    return Inputs(model, record, pictures, data, content.hexdigest())
+    made = cli.tokenizer(args, weights)
+    pictures = Pictures(tuple(paths), made.model.config.image_size)
+    return Inputs(made, pictures, data, content.hexdigest())
 
 
 def add(verbs) -> None:

@@ -110,7 +110,8 @@ def measure(name: str, album: Album, runner: Runner, record: dict, stop: Event) 
     """
     plan, n = short_plan(name, runner.model), len(album.x)
     data = Data(CALLED, album.sha256, n)
-    origin = provenance(runner.model, record, data, runner.seed, runner.extractor.name, ())
+    mark, extractor = runner.model.fingerprint, runner.extractor.name
+    origin = provenance(mark, record, data, runner.seed, extractor, ())
     origin = replace(origin, command=f"on the page: {name} with {len(plan.settings)} settings")
     done, total, start = 0, n * len(plan.settings), time.monotonic()
 

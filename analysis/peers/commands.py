@@ -39,7 +39,7 @@ def run_peers(args: argparse.Namespace, argv: Sequence[str]) -> None:
     lite0 = cli.on_best_device(Lite0())
     first = TaTok.from_pretrained(trained[0].folder)
     data = describe_list(args.list, len(paths))
-    origin = provenance(first, {}, data, 0, lite0.name, argv)
+    origin = provenance(first.fingerprint, {}, data, 0, lite0.name, argv)
     origin = replace(origin, fitted=describe_folders(args.train, files))
     made = frontier.measure(
         trained, paths, content.hexdigest(), lite0, args.work / "measured", origin

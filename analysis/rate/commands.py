@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.base import cli, results
 from analysis.base.evaluate import BadData, find, read_list
 from analysis.base.extractors import Lite0
-from analysis.base.provenance import provenance
 from analysis.paper.commands import NO_DATA, inputs
 from analysis.rate import codecs, redundancy, sides, theory
 from tatok.config import EPSILON
-from tatok.pretrained import best_device
-from tatok.tokenizer import TaTok
 from tatok.tokens import code_bits
 from tatok.training.cache import cache_tokens
 from tatok.training.data import ImageFile
@@ -72,10 +70,10 @@ def run_sides(args: argparse.Namespace, argv: Sequence[str]) -> None:
     if args.data is None:
         raise BadData(NO_DATA)
     results.check_writable(args.out)
-    model = TaTok.from_pretrained(args.weights).to(best_device())
+    weights = cli.tokenizer(args, args.weights)
+    model = weights.model
     paths, data = sides.large_pictures(args.data, args.n, sides.sides_of(model.config)[-1])
-    record = TaTok.training_record(args.weights)
-    origin = provenance(model, record, data, args.seed, "none", argv)
+    origin = replace(weights.origin(data, args.seed, "none", argv), side=None)  # they are several
     made = sides.measure(model, paths, origin, args.seed)
     cli.save(args, made)
     print(sides.markdown(made))
@@ -102,5 +100,5 @@ def add(verbs) -> None:
     cli.pictures(one, 500)
 
     one = cli.verb(verbs, "sides", run_sides, "N against the side of a picture, and over ε")
-    cli.weights(one, "anygrid")
+    cli.weights(one, side=False)
     cli.pictures(one, 100)

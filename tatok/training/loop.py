@@ -15,7 +15,7 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -198,7 +198,7 @@ class Trainer:
                     self._checkpoint(time.monotonic() - last_save, means(sums, steps), steps)
         bar.close()
 
-    def _timed(self, loader: DataLoader) -> Iterator[Tensor]:
+    def _timed(self, loader: DataLoader) -> Generator[Tensor]:
         batches = iter(loader)
         try:
             while True:

@@ -98,6 +98,17 @@ def test_run_writes_a_file_for_each_experiment(command, tmp_path, data, weights,
     assert [again["seconds"][name] for name in timed] == [before["seconds"][name] for name in timed]
 
 
+def test_weights_for_several_sides_are_measured_at_one(command, tmp_path):
+    """Half of the largest, or --side; the weights are named as they are on disk."""
+    large = conftest.random_model(image_size=64, min_side=16, max_side=64)
+    large.save_pretrained(tmp_path / "large")
+    for flags, side in (([], 32), (["--side", "48"], 48)):
+        command("run", "fig3", "--weights", str(tmp_path / "large"), *flags)
+        made = results.load(Experiment, tmp_path / "results" / "fig3.json")
+        assert made.series[0].points[0].count == (side // 8) ** 2
+        assert (made.provenance.side, made.provenance.weights) == (side, large.fingerprint)
+
+
 def test_twins_are_one_experiment_with_a_point_of_each(command, tmp_path, capsys):
     models = {k: conftest.random_model(seed=k, k=k, k_max=k) for k in (4, 0)}
     for k, model in models.items():

@@ -111,10 +111,11 @@ def test_every_field_is_filled_from_its_source():
     model, other = TaTok(config), TaTok(config)
     data = origin.Data("list.txt", "ab" * 32, 3)
     record = {"images": 12, "hours": 0.25, "options": {}}
-    made = origin.provenance(model, record, data, 4, "Lite", ["evaluate", "--n", "3"])
+    mark = model.fingerprint
+    made = origin.provenance(mark, record, data, 4, "Lite", ["evaluate", "--n", "3"], 16)
     filled = [field.name for field in fields(made) if field.name != "fitted"]
     assert all(getattr(made, name) is not None for name in filled)
-    assert made.weights == model.fingerprint != other.fingerprint
+    assert made.weights == mark != other.fingerprint
     assert (made.training_images, made.training_hours) == (12, 0.25)
     assert (made.data, made.seed, made.extractor) == (data, 4, "Lite")
     assert made.torch == torch.__version__
@@ -125,7 +126,7 @@ def test_every_field_is_filled_from_its_source():
     assert timedelta(0) <= age < timedelta(minutes=1)
     line = made.line()
     for part in (
-        "3 images of list.txt",
+        "3 images of list.txt (abababababab) at 16 px",
         "ababababab",
         made.weights,
         made.commit,
@@ -133,7 +134,7 @@ def test_every_field_is_filled_from_its_source():
         made.date,
     ):
         assert part in line
-    without = origin.provenance(model, {}, data, 4, "Lite", [])
+    without = origin.provenance(mark, {}, data, 4, "Lite", [])
     assert without.training_images is None
 
 

@@ -197,7 +197,7 @@ def test_every_row_is_what_the_public_api_gives(models, data):
     training = generation.training_features(found.training, 32, Stub(), None)
     judge = generation.Judge(Stub(), training, (TENCH, PARACHUTE, None))
     settings = [SamplingOptions(steps=3, guidance=g, epsilon=0.2) for g in (1.0, 3.0, 8.0)]
-    origin = provenance(generator, {}, Data("*/train", "", 21), 0, Stub.name, [])
+    origin = provenance(generator.fingerprint, {}, Data("*/train", "", 21), 0, Stub.name, [])
     result = generation.measure(tokenizer, generator, judge, found.held_out, settings, origin)
     labels = torch.arange(n) % 3
 
