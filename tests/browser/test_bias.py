@@ -77,7 +77,8 @@ def test_shares_by_every_estimator_at_any_epsilon_without_the_server(tab, engine
         str(int(dtf(H["rate"], 0.15).count)), timeout=SLOW
     )
     asked = []
-    tab.wait_for_timeout(1500)  # the change is asked for as well
+    # the change is asked for as well
+    tab.locator('#lab [data-part="change"] .pair:not(.waiting) tbody tr').first.wait_for()
     tab.on("request", lambda request: "queue/join" in request.url and asked.append(request.url))
     for epsilon in (0.15, 0.5):
         slide(tab, "epsilon", epsilon)

@@ -8,6 +8,7 @@ from browser.tokenize_tab import (
     PICTURES,
     SLOW,
     default_settings,
+    hold,
     put,
     set_slider,
     settled,
@@ -110,20 +111,18 @@ def test_the_threshold_says_that_it_is_a_score(tab):
 
 
 def test_until_the_first_picture_comes_its_place_says_so(page):
-    before = "(pane) => getComputedStyle(pane, '::before').content"
+    release = hold(page)
+    page.reload()
     pane = page.locator("#front .pane").first
-    pane.evaluate("(pane) => pane.closest('.front').classList.add('empty')")
-    assert "on its way" in pane.evaluate(before)
+    expect(pane).to_have_css("content", re.compile("on its way"), pseudo="before", timeout=SLOW)
+    release()
     settled(page)
-    put(page, epsilon=0.4)
-    settled(page)
-    assert pane.evaluate(before) == "none"
+    expect(pane).to_have_css("content", "none", pseudo="before")
 
 
 def test_an_error_in_a_drag_keeps_the_last_good_picture(tab):
     shown = pixels(tab, "image")
-    held = []
-    tab.route("**/queue/join*", lambda route: held.append(route))  # no answer comes
+    release = hold(tab)  # no answer comes
     for epsilon in (0.3, 0.35, 0.5):
         set_slider(tab, "epsilon", epsilon)
     for _ in range(2):  # the question under way, and the newest that waited for it
@@ -137,9 +136,7 @@ def test_an_error_in_a_drag_keeps_the_last_good_picture(tab):
         "(c) => getComputedStyle(c).opacity"
     )
     assert float(opacity) > 0.9
-    for route in held:
-        route.continue_()
-    tab.unroute("**/queue/join*")
+    release()
     set_slider(tab, "epsilon", 0.55)
     settled(tab)
     expect(said).not_to_contain_text("last picture")

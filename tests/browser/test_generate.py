@@ -5,13 +5,13 @@ import io
 import json
 import re
 import shutil
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 import torch
 from browser.conftest import serving
-from browser.tokenize_tab import ASSETS, SETTLED, SLOW, set_slider
+from browser.tokenize_tab import ASSETS, SETTLED, SLOW, address, set_slider
 from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import expect
@@ -311,8 +311,7 @@ def test_what_was_given_stands_beside_and_an_old_drawing_is_dimmed(tab):
 
 
 def parameters(page) -> dict:
-    page.wait_for_timeout(900)  # the address waits for a pause
-    return dict(parse_qsl(urlsplit(page.url).query, keep_blank_values=True))
+    return dict(parse_qsl(address(page, 900), keep_blank_values=True))
 
 
 def test_a_reload_loses_nothing(open_page):

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser.test_bias import opened
-from browser.tokenize_tab import SLOW, settled, state
+from browser.tokenize_tab import SLOW, address, settled, state
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -54,8 +54,7 @@ def turned(tab, name):
 
 def parameters(tab) -> dict[str, str]:
     """What stands in the address once it has come to rest, without what Tokenize writes."""
-    tab.wait_for_timeout(700)
-    found = {name: value[0] for name, value in parse_qs(urlsplit(tab.url).query).items()}
+    found = {name: value[0] for name, value in parse_qs(address(tab)).items()}
     found.pop("x", None)
     return found
 

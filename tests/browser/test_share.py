@@ -10,6 +10,7 @@ from browser.tokenize_tab import (
     COMPARED,
     PICTURES,
     SLOW,
+    address,
     default_settings,
     expected,
     figures,
@@ -27,8 +28,7 @@ from tatok import tokenfile
 
 def parameters(tab) -> dict[str, str]:
     """What stands in the address once it has come to rest."""
-    tab.wait_for_timeout(700)
-    return {name: value[0] for name, value in parse_qs(urlsplit(tab.url).query).items()}
+    return {name: value[0] for name, value in parse_qs(address(tab)).items()}
 
 
 def answered(tab) -> None:

@@ -10,6 +10,7 @@ from browser.tokenize_tab import (
     default_settings,
     expected,
     figures,
+    hold,
     picture,
     put,
     set_slider,
@@ -29,27 +30,34 @@ def test_the_page_shows_what_python_computes(tab, engine):
 
 def test_epsilon_moves_in_the_browser_and_pixels_follow(tab, engine):
     before = {name: canvas(tab, name) for name in ("kept", "image", "entropy")}
-    held, open_gate = [], []
-
-    def gate(route):
-        route.continue_() if open_gate else held.append(route)
-
-    tab.route("**/queue/join*", gate)  # for now the server hears nothing
-    set_slider(tab, "epsilon", 0.5)
+    release = hold(tab)  # for now the server hears nothing
+    with tab.expect_request("**/queue/join*"):
+        set_slider(tab, "epsilon", 0.5)
     target = expected(engine, default_settings(engine, epsilon=0.5))
     expect(stat(tab, "kept")).to_have_text(target["kept"])
     expect(stat(tab, "bits")).to_have_text(target["bits"])
     expect(stat(tab, "psnr")).to_have_text("…")
     assert canvas(tab, "kept") != before["kept"]
     assert canvas(tab, "image") == before["image"]
-    tab.wait_for_timeout(300)
-    assert held, "no question reached the wire"
-    open_gate.append(True)
-    for route in held:
-        route.continue_()
+    release()
     expect(stat(tab, "psnr")).to_have_text(target["psnr"], timeout=SLOW)
     assert canvas(tab, "image") != before["image"]
     assert canvas(tab, "entropy") == before["entropy"]
+
+
+def test_no_connection_waits_for_answers_where_nothing_is_asked(tab):
+    """A browser opens only six to one server, for all of its tabs."""
+    streams, ended = [], []
+    tab.on("request", lambda r: streams.append(r) if "queue/data" in r.url else None)
+    for event in ("requestfinished", "requestfailed"):
+        tab.on(event, lambda r: ended.append(r) if r in streams else None)
+    put(tab, epsilon=0.3)
+    settled(tab)
+    for _ in range(SLOW // 100):
+        if len(ended) == len(streams):
+            break
+        tab.wait_for_timeout(100)
+    assert streams and len(ended) == len(streams)
 
 
 def test_a_quick_drag_ends_at_the_last_value(tab, engine):

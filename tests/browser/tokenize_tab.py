@@ -58,6 +58,31 @@ def state(tab) -> dict:
     return tab.evaluate("Studio.settings")
 
 
+def hold(page):
+    """The page's questions do not reach the server until what is returned is called."""
+    held, let_go = [], []
+
+    def handle(route):
+        route.continue_() if let_go else held.append(route)
+
+    def release() -> None:
+        let_go.append(True)
+        for route in held:
+            route.continue_()
+
+    page.route("**/queue/join*", handle)
+    return release
+
+
+def address(tab, rest: int = 700) -> str:
+    """What follows the question mark of the page's address, once it has come to rest.
+
+    By the page's own clock, since on a busy machine its timers are late.
+    """
+    script = "(rest) => new Promise((go) => setTimeout(() => go(location.search.slice(1)), rest))"
+    return tab.evaluate(script, rest)
+
+
 def figures(tab) -> dict:
     settled(tab)
     names = ("kept", "tokens", "bits", "psnr", "ssim")

@@ -12,6 +12,7 @@ from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 
 SCRIPTS = (
+    "shared/stream.js",
     "shared/state.js",
     "shared/share.js",
     "shared/courier.js",
