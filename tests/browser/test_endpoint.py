@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradio_client import handle_file
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
@@ -90,6 +90,23 @@ def test_selected_tokens_decode_to_what_tokenize_shows(client, tmp_path):
     expected = np.asarray(to_pil(engine.tokenize(square, settings).image), int)
     with Image.open(path) as made:
         assert np.abs(np.asarray(made.convert("RGB"), int) - expected).max() <= 1
+
+
+def test_each_answer_has_a_file_of_its_own(server, client, tmp_path):
+    """Gradio writes a file again for the next who is given the same: then another may read it."""
+    told = client.predict(handle_file(str(PICTURE)), side=64, api_name="/select")
+    (tmp_path / "photo.tatok").write_bytes(base64.b64decode(told["tatok"]))
+    bare = Client(server, verbose=False, download_files=False)
+    calls = {
+        "/tokenize": lambda: bare.predict(handle_file(str(PICTURE)), side=64, api_name="/tokenize"),
+        "/decode": lambda: bare.predict(
+            handle_file(str(tmp_path / "photo.tatok")), api_name="/decode"
+        ),
+        "/generate": lambda: [bare.predict(steps=1, api_name="/generate")[0][0]["image"]],
+    }
+    for name, asked in calls.items():
+        first, second = (asked()[0]["path"] for _ in range(2))
+        assert first != second, name
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", bytes(100_000)])

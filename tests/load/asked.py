@@ -110,7 +110,7 @@ def hostile(folder: Path) -> Iterator[tuple[str, Path, str]]:
     bomb = png(13_000, 13_000, 1, 0, bytes(1000))
     pictures = {
         "text.png": (b"Hello", "not recognised"),
-        "cut.png": (b"\x89PNG\r\n\x1a\n" + bytes(40), "damaged"),
+        "cut.png": (png(64, 64, 8, 0, bytes(5000))[:60], "damaged"),
         "bomb.png": (bomb, "million pixels"),
         "large.png": (png(9_000, 11_000, 1, 0, bytes(1000)), "million pixels"),
     }

@@ -10,6 +10,7 @@ from PIL.Image import Image
 
 from analysis.view.generate.painter import Painter, Sources, numbers
 from analysis.view.generate.settings import CLASS, MAX_PICTURES, MAX_STEPS, RANGES, Drawing
+from analysis.view.shared.answers import answer
 from analysis.view.shared.settings import BadSetting
 from tatok.config import GeneratorConfig
 from tatok.images import to_pil
@@ -71,7 +72,7 @@ def build(painter: Painter, limits: dict) -> None:
                 if made is not None:
                     drawn.append(made[0])
                     statistics.append({"seed": drawing.seed(row), **made[1]})
-            yield drawn, statistics
+            yield [answer(picture) for picture in drawn], statistics
 
     generate.__doc__ += parameters(config)
     with gr.Group(visible=False):

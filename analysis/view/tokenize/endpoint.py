@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 import torch
 
+from analysis.view.shared.answers import answer
 from analysis.view.shared.crop import upload_field, uploaded
 from analysis.view.shared.engine import Engine, Square
 from analysis.view.shared.settings import TARGET_PSNR, BadSetting, Settings
@@ -46,7 +47,7 @@ def build(engine: Engine) -> None:
         """
         values = (epsilon, k, estimator, policy, side, target_psnr)
         result = engine.tokenize(*read(picture, values, asked[0]))
-        return to_pil(result.image), asdict(result.statistics)
+        return answer(to_pil(result.image)), asdict(result.statistics)
 
     def select(picture, epsilon, k, estimator, policy, side, target_psnr=None):
         """Which patches of the centre square are kept, without decoding the picture.
@@ -140,4 +141,4 @@ def decoded(engine: Engine, path: str | None) -> tuple:
     tokens = tokenfile.unpack(data, engine.model)
     x = engine.image(tokens)
     statistics = {"side": x.shape[-1], "k": tokens.global_codes.shape[1]}
-    return to_pil(x), statistics | {"kept": int(tokens.count), "bits": int(tokens.bits())}
+    return answer(to_pil(x)), statistics | {"kept": int(tokens.count), "bits": int(tokens.bits())}
