@@ -104,6 +104,12 @@ def test_the_limit_itself():
     rejected(b"P5 10000 5001 255\n" + bytes(100), "million pixels")
 
 
+@pytest.mark.parametrize("kind", [b"P5 2000 1501 254", b"P2 2000 1501 255", b"P6 1001 1000 9"])
+def test_a_large_ppm_that_is_read_value_by_value_is_rejected(kind):
+    rejected(kind + b"\n" + bytes(100), "of another maximum than 255, and has more than 3 million")
+    rejected(kind.replace(b"2000", b"100").replace(b"1001", b"100") + b"\n", "damaged")
+
+
 def test_tiff_with_one_enormous_tile():
     side = 8192  # 67 million pixels in the tile, 4096 in the picture
     file = tiff(np.zeros((64, 64), np.uint8), tile=(side, side), compression="zlib")
