@@ -134,6 +134,7 @@ def train_tokenizer(args: argparse.Namespace) -> None:
         val=args.val,
         init=args.init,
         unquantized=args.unquantized,
+        fixed_tokens=args.fixed_tokens,
     )
 
 
@@ -278,6 +279,9 @@ def parser() -> argparse.ArgumentParser:
     tok = train.add_parser("tokenizer", help="the tokenizer")
     add_data_options(tok, SIZES)
     tok.add_argument("--unquantized", type=int, default=6_000, help="images before the codebooks")
+    tok.add_argument(
+        "--fixed-tokens", action="store_true", help="of --init: train only what comes after them"
+    )
     add_fields(tok, RunOptions)
     add_fields(tok, LossWeights, "w_")
     add_fields(tok, Draws)

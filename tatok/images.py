@@ -196,12 +196,13 @@ def _too_large(name: str) -> str:
 def _check_tiles(image: Image.Image, name: str) -> None:
     """A TIFF of few pixels can still declare one enormous tile, which would be decoded whole; and
     Pillow reads the values of some PPM in a loop of Python, half a microsecond each."""
-    if image.format == "PPM" and image.tile[0].codec_name.startswith("ppm"):
-        if image.width * image.height * len(image.getbands()) > MAX_SLOW:
-            raise BadImage(
-                f"{name} is a PPM of text, or of another maximum than 255, and has more than "
-                f"{MAX_SLOW // 1_000_000} million values: save it as PNG."
-            )
+    values = image.width * image.height * len(image.getbands())
+    slow = image.format == "PPM" and image.tile[0].codec_name.startswith("ppm")
+    if slow and values > MAX_SLOW:
+        raise BadImage(
+            f"{name} is a PPM of text, or of another maximum than 255, and has more than "
+            f"{MAX_SLOW // 1_000_000} million values: save it as PNG."
+        )
     if image.format == "TIFF":
         tags = getattr(image, "tag_v2", {})
         if tags.get(TIFF_TILE_WIDTH, 0) * tags.get(TIFF_TILE_LENGTH, 0) > MAX_PIXELS:

@@ -31,7 +31,7 @@ class LossWeights:
     commit: float = 0.25  # lambda_1
     glob: float = 0.002  # lambda_2
     rate: float = 0.0  # beta, bits per pixel of the patch codes given G
-    perceptual: float = 0.0  # distance of EfficientNet-Lite1's feature maps
+    perceptual: float = 0.0  # distance of EfficientNet-Lite1's maps, times the share N / M
     backbone: str = ""  # timm's name of the network whose features are G(x); "": a thumbnail
     log_rec: bool = True  # L_rec as log mean square error: the mean PSNR over images itself
     sums: bool = False  # as the paper's: sums over pixels and dimensions, all by HWC
@@ -168,6 +168,7 @@ def total_loss(
     if weights.perceptual and perceptual is not None:
         with torch.no_grad():
             target = perceptual.maps(x)
-        terms["perceptual"] = maps_distance(target, perceptual.maps(made.image)).mean()
+        distance = maps_distance(target, perceptual.maps(made.image))  # (B,)
+        terms["perceptual"] = (distance * keep.float().mean(dim=1)).mean()
         loss = loss + weights.perceptual * terms["perceptual"]
     return loss, made, terms

@@ -43,6 +43,7 @@ class TokenizerTask:
     """What the loop needs to train a TaTok on `files`, validated on `held_out` images.
 
     `unquantized`: images seen before both codebooks are set by k-means on fresh latents.
+    `fixed_tokens`: only what comes after the tokens is trained: up-projections, decoder and heads.
     """
 
     model: TaTok
@@ -56,6 +57,7 @@ class TokenizerTask:
     backbone: Backbone | None = None
     joint: int = 1  # images of one step, of all processes
     hold: torch.device | None = None  # where all training pictures are held, decoded
+    fixed_tokens: bool = False
 
     def __post_init__(self) -> None:
         config = self.model.config
@@ -72,7 +74,11 @@ class TokenizerTask:
         self.usage = torch.zeros(2, config.codebook_size)
         self.last_usage = torch.zeros_like(self.usage)
         self.live = torch.zeros((), dtype=torch.bool)
-        self.set_live(False)
+        self.set_live(self.fixed_tokens)
+        if self.fixed_tokens:
+            books = self.model.patch_codebook, self.model.global_codebook
+            for part in (self.model.encoder, *(book.down for book in books)):
+                part.requires_grad_(False)
         self.work = 0
         # Of the step so far: latents that were kept, and their codes, of patches and of globals.
         self._step: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
@@ -152,8 +158,9 @@ class TokenizerTask:
             return
         z, patch_codes, g, global_codes = map(torch.cat, zip(*step, strict=True))
         generator = seeded(self.seed, 3, n)
-        self.model.patch_codebook.update(z, patch_codes, generator)
-        self.model.global_codebook.update(g, global_codes, generator)
+        if not self.fixed_tokens:
+            self.model.patch_codebook.update(z, patch_codes, generator)
+            self.model.global_codebook.update(g, global_codes, generator)
         if n // len(self.files) != (n - images) // len(self.files):  # a new epoch
             self.last_usage.copy_(self.usage)
             self.usage.zero_()
@@ -297,10 +304,12 @@ def run(
     val: list[str] | None = None,
     init: str | None = None,
     unquantized: int = 6_000,
+    fixed_tokens: bool = False,
 ) -> None:
     """Train a tokenizer on folders of images: afresh, resumed, or going on from weights (`init`).
 
-    Without `val`, 2 % of the images are held out.
+    Without `val`, 2 % of the images are held out. `fixed_tokens`: see TokenizerTask; a generator
+    that was trained on the tokens of `init` can go on with them.
     """
     check_writable(options.out)
     torch.manual_seed(options.seed)
@@ -308,6 +317,8 @@ def run(
     held_out = list_images(val) if val else spread(files, max(4, len(files) // 50))
     files = sorted(set(files) - set(held_out), key=lambda file: file.path)
     world, source = World.join(), options.out if options.resume else init
+    if fixed_tokens and source is None:
+        raise ValueError("--fixed-tokens: the weights that have them are named by --init.")
     backbone = Backbone(weights.backbone).to(world.device) if weights.backbone else None
     if source is None:
         config = replace(config, backbone_dim=backbone.width if backbone else None)
@@ -334,13 +345,14 @@ def run(
         backbone,
         joint=options.joint(world),
         hold=world.device if options.hold else None,
+        fixed_tokens=fixed_tokens,
     )
     if source is None:
         images = TrainingImages(files, [model.config.image_size], options.seed)
         start_from_pca(model, torch.stack([images[n] for n in range(64)]))
     trainer = Trainer(task, options, seen=record.get("images", 0), hours=record.get("hours", 0.0))
     task.data.first = trainer.seen % trainer.joint
-    if init and record.get("live") and not options.resume:
+    if init and record.get("live") and not options.resume and not fixed_tokens:
         task.start_codebooks(trainer.seen, keep_codes=True)
     announce(trainer)
     trainer.fit()
