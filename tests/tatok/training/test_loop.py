@@ -179,6 +179,30 @@ def test_codebooks_start_on_what_they_code(tmp_path):
         assert error < 0.5 * q.latents.var(dim=(0, 1)).mean()  # k-means centres of these latents
 
 
+def test_fixed_tokens_stay_and_what_comes_after_them_is_trained(folder, tmp_path, monkeypatch):
+    trainer(folder, tmp_path / "one", 24).fit()
+    asked = ["--data", str(folder), "--images", "40", "--batch", "4", "--workers", "0"]
+    argv = ["tatok", "train", "tokenizer", *asked, "--fixed-tokens", "--out", str(tmp_path / "two")]
+    monkeypatch.setattr(sys, "argv", [*argv, "--init", str(tmp_path / "one")])
+    main()
+    one, two = (TaTok.from_pretrained(tmp_path / name) for name in ("one", "two"))
+    changed = {
+        name
+        for name, tensor in two.state_dict().items()
+        if not torch.equal(tensor, one.state_dict()[name])
+    }
+    heads = ("predictor.", "describe.", "residual_scale", "correlation")
+    after = ("decoder.", "patch_codebook.up.", "global_codebook.up.", *heads)
+    assert [name for name in changed if not name.startswith(after)] == []
+    assert {name.split(".")[0] for name in changed} >= {"decoder", "predictor", "patch_codebook"}
+    x = pictures(4, seed=9)
+    codes = [model.quantize_patches(model.encode(x)).codes for model in (one, two)]
+    assert torch.equal(*codes)
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit, match="named by --init"):
+        main()
+
+
 def test_the_codes_in_use_are_those_of_a_whole_epoch(tmp_path):
     x = pictures(8)
     for n, picture in enumerate(x):

@@ -7,6 +7,7 @@ import torch
 from conftest import pictures, random_model
 
 from tatok.entropy import gaussian_nll
+from tatok.lite import maps_distance
 from tatok.quantizer import Quantized
 from tatok.training import losses
 from tatok.training.losses import LossWeights
@@ -142,3 +143,25 @@ def test_sums_are_the_papers_terms_by_the_number_of_pixels():
     glob = losses.global_alignment(model, losses.descriptor(x, 4), made.globals.tokens) * 3 * 4**2
     heads = terms["gaussian"] + terms["code"]
     assert loss.item() == pytest.approx((rec + commit + glob).item() / HWC + heads.item(), rel=1e-4)
+
+
+class Halves:
+    """In the place of the network: a picture's maps are its two halves."""
+
+    def maps(self, x):
+        return x[..., :16], x[..., 16:]
+
+
+def test_the_perceptual_term_counts_by_the_share_of_patches_kept():
+    model, x = random_model(), pictures(3)
+    M = model.config.num_patches
+    keep = torch.arange(M) < torch.tensor([0, M // 4, M])[:, None]
+    weights = LossWeights(perceptual=0.7)
+    encoding, places = model.encode(x), torch.arange(4)
+    asked = (model, encoding, keep, places, weights)
+    loss, made, terms = losses.total_loss(*asked, Halves())
+    distance = maps_distance(Halves().maps(x), Halves().maps(made.image))
+    expected = (distance[1] / 4 + distance[2]) / 3
+    assert terms["perceptual"].item() == pytest.approx(expected.item(), rel=1e-5)
+    without = losses.total_loss(*asked)[0]
+    assert (loss - without).item() == pytest.approx(0.7 * expected.item(), rel=1e-4)
