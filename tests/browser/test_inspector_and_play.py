@@ -63,7 +63,8 @@ def check(tab, engine, settings, place: int) -> None:
 
 
 def test_the_inspector_shows_what_python_finds(tab, engine):
-    H = engine.measure(engine.square(str(PICTURES[0]), None), 16, "rate", None).entropy[0]
+    own = engine.model.config.estimator
+    H = engine.measure(engine.square(str(PICTURES[0]), None), 16, own, None).entropy[0]
     order = H.argsort(descending=True, stable=True).tolist()
     first, last = order[3], order[-1]
     put(tab, selected=first)

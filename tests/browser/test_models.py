@@ -91,7 +91,6 @@ def works(page, engine, demo):
 
 
 def test_behind_a_proxy_with_a_prefix(open_page, proxy, engine, demo):
-    """Nor is an answer lost where the end of a stream of events comes late, see proxy.py."""
     page = open_page(f"{proxy}{PREFIX}/")
     works(page, engine, demo)
     assert page.url.startswith(f"{proxy}{PREFIX}/models/demo/")

@@ -45,21 +45,6 @@ def test_epsilon_moves_in_the_browser_and_pixels_follow(tab, engine):
     assert canvas(tab, "entropy") == before["entropy"]
 
 
-def test_no_connection_waits_for_answers_where_nothing_is_asked(tab):
-    """A browser opens only six to one server, for all of its tabs."""
-    streams, ended = [], []
-    tab.on("request", lambda r: streams.append(r) if "queue/data" in r.url else None)
-    for event in ("requestfinished", "requestfailed"):
-        tab.on(event, lambda r: ended.append(r) if r in streams else None)
-    put(tab, epsilon=0.3)
-    settled(tab)
-    for _ in range(SLOW // 100):
-        if len(ended) == len(streams):
-            break
-        tab.wait_for_timeout(100)
-    assert streams and len(ended) == len(streams)
-
-
 def test_a_quick_drag_ends_at_the_last_value(tab, engine):
     slider = tab.locator("#epsilon input[type=range]")
     slider.focus()

@@ -12,7 +12,6 @@ from tatok.entropy import ESTIMATORS
 from tatok.filtering import POLICIES
 
 SCRIPTS = (
-    "shared/stream.js",
     "shared/state.js",
     "shared/share.js",
     "shared/courier.js",

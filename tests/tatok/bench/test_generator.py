@@ -12,6 +12,9 @@ from tatok.bench import generator as bench
 from tatok.images import to_pil
 from tatok.sampling import SamplingOptions, still_masked
 
+DEMO = config.GENERATOR_SIZES["demo"]
+D, DEPTH = DEMO["dim"], DEMO["depth"]
+
 
 def by_hand(total):
     """Multiply-adds of the blocks: `demo` size, 8 steps, 3 of them for the globals, and the pair.
@@ -19,7 +22,7 @@ def by_hand(total):
     Linear maps 12 D² a token, attention's two products D a pair of tokens each.
     """
     k, N = bench.split(total)
-    blocks = lambda T: 8 * (12 * 256 * 256 * T + 2 * 256 * T * T)  # noqa: E731
+    blocks = lambda T: DEPTH * (12 * D * D * T + 2 * D * T * T)  # noqa: E731
     return 2 * (3 * blocks(1 + k) + 5 * blocks(1 + k + N))
 
 
@@ -27,7 +30,7 @@ def logits_by_hand(total):
     """K D for every token that is still masked at a step, of the pair."""
     k, N = bench.split(total)
     masked = lambda L, T: sum(L if t == 1 else left(L, t - 1, T) for t in range(1, T + 1))  # noqa: E731
-    return 2 * 4096 * 256 * (masked(k, 3) + masked(N, 5))
+    return 2 * 4096 * D * (masked(k, 3) + masked(N, 5))
 
 
 def left(L, t, T):
@@ -36,7 +39,7 @@ def left(L, t, T):
 
 def places_by_hand(total):
     """The head that chooses the places, of width W, once: M places ask 1 + k tokens."""
-    (k, _), M, D, W = bench.split(total), 441, 256, 128
+    (k, _), M, W = bench.split(total), 441, 128
     place = 10 * W * W + 2 * W * (1 + k) + W  # its query, merge and MLP; two products; its share
     return M * place + (1 + k) * (D * W + 2 * W * W) + W * M
 
