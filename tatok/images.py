@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 MAX_PIXELS = 50_000_000
 MAX_SLOW = 3_000_000  # values of a PPM that are read one by one
@@ -193,7 +193,7 @@ def _too_large(name: str) -> str:
     return f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels, which is the limit."
 
 
-def _check_tiles(image: Image.Image, name: str) -> None:
+def _check_tiles(image: ImageFile.ImageFile, name: str) -> None:
     """A TIFF of few pixels can still declare one enormous tile, which would be decoded whole; and
     Pillow reads the values of some PPM in a loop of Python, half a microsecond each."""
     values = image.width * image.height * len(image.getbands())
