@@ -50,7 +50,7 @@ def weights(
     one.add_argument("--seed", type=int, default=0, help="of every draw")
     if side:
         text = "of the pictures, px; default: half of the largest that the weights take, or the one"
-        one.add_argument("--side", type=int, default=argparse.SUPPRESS, help=text)
+        one.add_argument("--side", type=count, help=text)
 
 
 def pictures(one: argparse.ArgumentParser, n: int | None = None) -> None:
@@ -121,9 +121,10 @@ class Weights:
 
 
 def tokenizer(args: argparse.Namespace, weights: str) -> Weights:
-    """The weights at --side; BadData where they do not take it."""
+    """The weights at --side, as they are for a verb without it; BadData where they take no such."""
     model = TaTok.from_pretrained(weights)
-    side, mark = getattr(args, "side", model.config.middle), model.fingerprint
+    own, mark = model.config, model.fingerprint
+    side = getattr(args, "side", own.image_size) or own.middle
     if side not in model.config.sides:
         raise BadData(f"These weights take no pictures of {side} px.")
     if side != model.config.image_size:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 import analysis.__main__ as command_line
 from analysis.base import extractors, results
 from analysis.base.extractors import ExtractorUnavailable
+from analysis.base.provenance import Data
 from analysis.base.results import Experiment
 from analysis.claims.protocol import END, START, Claims
 from analysis.generator import speed
@@ -107,6 +108,20 @@ def test_weights_for_several_sides_are_measured_at_one(command, tmp_path):
         made = results.load(Experiment, tmp_path / "results" / "fig3.json")
         assert made.series[0].points[0].count == (side // 8) ** 2
         assert (made.provenance.side, made.provenance.weights) == (side, large.fingerprint)
+
+
+def test_sides_are_measured_by_the_weights_as_they_are(tmp_path, data, monkeypatch):
+    """Tables of places that were drawn smaller first would lose what they say of large grids."""
+    large = conftest.random_model(image_size=64, min_side=16, max_side=64)
+    large.save_pretrained(tmp_path / "large")
+    seen = []
+    monkeypatch.setattr(rate.sides, "large_pictures", lambda *_: ([], Data("x", "0" * 64, 0)))
+    monkeypatch.setattr(rate.sides, "measure", lambda model, *_: seen.append(model))
+    monkeypatch.setattr(rate.sides, "markdown", lambda _: "")
+    monkeypatch.setattr(rate.cli, "save", lambda *_: None)
+    where = ["--data", str(data), "--weights", str(tmp_path / "large"), "--out", str(tmp_path)]
+    command_line.main(["sides", *where])
+    assert seen[0].fingerprint == large.fingerprint
 
 
 def test_twins_are_one_experiment_with_a_point_of_each(command, tmp_path, capsys):
