@@ -308,8 +308,7 @@ def run(
 ) -> None:
     """Train a tokenizer on folders of images: afresh, resumed, or going on from weights (`init`).
 
-    Without `val`, 2 % of the images are held out. `fixed_tokens`: see TokenizerTask; a generator
-    that was trained on the tokens of `init` can go on with them.
+    Without `val`, 2 % of the images are held out. `fixed_tokens`: see TokenizerTask.
     """
     check_writable(options.out)
     torch.manual_seed(options.seed)
