@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _TRAIN = " --train DATA/imagenette/train DATA/scenes/train"
 FIGURES = ("fig3", "fig4", "fig5", "epsilon")
-_UNSEEN = " --without assets/used.txt"
+_UNSEEN = " --n 2600 --without assets/used.txt"  # two a feature: what an rFD of all takes
 PAIR = "runs/sequence runs/grid"  # two layouts, trained for equal time
 EXTRACTOR = "--extractor"  # of the figures: a second opinion
 ALIKE = "runs/paper16 runs/paper0"  # the paper's losses, one k each
