@@ -15,20 +15,22 @@ from torch.utils.checkpoint import checkpoint
 
 from tatok.config import TokenizerConfig
 
+SCORES = 2**20  # that are made at once: in bfloat16 they fill the cache of a core
+
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
-    """One head of one picture, (L, d) each and back; seen (L or 1, L) bool."""
-    scores = q @ k.T  # (L, L)
+    """Some heads of some pictures, (n, L, d) each and back; seen (n, L or 1, L) bool."""
+    scores = q @ k.mT  # (n, L, L)
     if seen is not None:
         scores = scores.masked_fill(~seen, -math.inf)
-    return scores.softmax(dim=1) @ v
+    return scores.softmax(dim=2) @ v
 
 
 class SelfAttention(Attention):
-    """timm's attention; in bfloat16 on a CPU it goes through pictures and heads one by one.
+    """timm's attention; in bfloat16 on a CPU it goes through pictures and heads a few at a time.
 
-    The M x M scores of one head stay in the CPU's cache, where those of all do not, and the fused
-    kernel gains nothing from bfloat16.
+    Their scores then stay in the CPU's cache, where those of all do not, and the fused kernel
+    gains nothing from bfloat16.
     """
 
     def forward(
@@ -37,17 +39,19 @@ class SelfAttention(Attention):
         """(B, L, D) -> (B, L, D); attn_mask bool, (B, 1, L or 1, L): what is seen."""
         if is_causal or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x, attn_mask, is_causal)
-        return self.by_head(x, attn_mask)
+        return self.by_heads(x, attn_mask)
 
-    def by_head(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    def by_heads(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """What `forward` gives, in the other way."""
         split = "b l (three h d) -> three (b h) l d"
         q, k, v = rearrange(self.qkv(x), split, three=3, h=self.num_heads)
-        seen: Any = [None] * len(q)
+        n = max(1, SCORES // x.shape[1] ** 2)
+        parts: list[Any] = [some.split(n) for some in (q * self.scale, k, v)]
+        seen: Any = [None] * len(parts[0])
         if attn_mask is not None:
-            seen = attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1)
+            seen = attn_mask.expand(len(x), self.num_heads, -1, -1).flatten(0, 1).split(n)
         with torch.autocast(x.device.type, enabled=False):  # it would take the scores to float32
-            h = torch.stack([_attend(*one) for one in zip(q * self.scale, k, v, seen, strict=True)])
+            h = torch.cat([_attend(*some) for some in zip(*parts, seen, strict=True)])
         return self.proj(rearrange(h, "(b h) l d -> b l (h d)", h=self.num_heads))
 
 
