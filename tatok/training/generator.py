@@ -27,7 +27,7 @@ from tatok.training.losses import GeneratorLoss, near_codes
 
 HELD_OUT = 128  # pictures at most that are validated on
 VIEWS = 3  # of a picture: without augmented ones the global codes are soon learned by heart
-PARTS = 4  # of a batch, sorted by length
+PARTS, ROWS = 4, 4  # of a batch sorted by length at most, and of a part at least
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)  # of masked tokens, at which the validation loss is told
 
 
@@ -71,7 +71,8 @@ class GeneratorTask:
         full, hidden = draw_mask(full, draws[:, 2:], noise, self.options.globals_alone)
         seen = hide(full, hidden)
         place, profile = self.place_loss(self.model, seen, entropy)
-        code = self.code_loss(self.model, seen, full, hidden, PARTS)
+        parts = min(PARTS, max(1, len(batch) // ROWS))
+        code = self.code_loss(self.model, seen, full, hidden, parts)
         return code + place + profile, {"code": code, "place": place, "profile": profile}
 
     def _canvas(
