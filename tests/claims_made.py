@@ -228,7 +228,7 @@ def peers(
         return Coded(**made, bits_replicates=(bits,) * 20)
 
     def peer(arm, seed, *points, hours=1.0):
-        return Peer(arm, seed, "", "w", 9, hours, points)
+        return Peer(arm, seed, "", "w", 9, hours, "c", "d", points)
 
     psnr, fd = ours
     curve = coded(100.0, psnr - 1, fd + 5), coded(200.0, psnr + 1, fd - 5)

@@ -14,6 +14,7 @@ from analysis.base.evaluate import BadData, find, read_list
 from analysis.base.extractors import Lite0
 from analysis.base.provenance import describe_folders, describe_list, provenance
 from analysis.peers import arms, frontier
+from analysis.peers.frontier import Peers
 from tatok.images import open_image
 from tatok.tokenizer import TaTok
 from tatok.training.data import list_images
@@ -44,6 +45,9 @@ def run_peers(args: argparse.Namespace, argv: Sequence[str]) -> None:
     made = frontier.measure(
         trained, paths, content.hexdigest(), lite0, args.work / "measured", origin
     )
+    there = results.path_of(args.name, args.out)
+    if there.exists():  # of peers that were trained elsewhere, or earlier
+        made = frontier.together(made, results.load(Peers, there))
     cli.save(args, made)
     print(frontier.markdown(made))
 

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.base.evaluate import table
 from analysis.base.extractors import FeatureExtractor
 from analysis.base.provenance import Provenance
-from analysis.base.results import Estimate, Experiment, Point, Series, shown
+from analysis.base.results import BadResult, Estimate, Experiment, Point, Series, shown
 from analysis.base.runner import Runner, Seconds, Setting
 from analysis.base.stats import combine, jackknife, mean_band
 from analysis.paper import experiments
@@ -38,7 +38,10 @@ class Coded(Point):
 
 @dataclass(frozen=True)
 class Peer:
-    """An arm trained with one seed. options: of the training command, beyond `Peers.common`."""
+    """An arm trained with one seed. options: of the training command, beyond `Peers.common`.
+
+    commit, date: of its measurement, as in Provenance.
+    """
 
     arm: str
     seed: int
@@ -46,6 +49,8 @@ class Peer:
     weights: str
     images: int
     hours: float
+    commit: str
+    date: str
     points: tuple[Coded, ...]
 
     @property
@@ -120,12 +125,36 @@ def measure(
         made = experiments.run(wanted, pictures, runner, work, origin)
         seconds += made.seconds
         options = f"{ARMS[run.arm]} --seed {run.seed}".strip()
-        about = model.fingerprint, record["images"], record["hours"]
+        about = model.fingerprint, record["images"], record["hours"], origin.commit, origin.date
         peers.append(Peer(run.arm, run.seed, options, *about, points=_coded(made, work)))
-    weights = "; ".join(f"{peer.name}: {peer.weights}" for peer in peers)
-    origin = replace(origin, weights=weights, training_images=None, training_hours=None)
     sizes = made.image_size, made.num_patches, made.fd_label, made.kid_label
-    return Peers(runs[0].minutes, COMMON, *sizes, tuple(peers), seconds, origin)
+    return _of(Peers(runs[0].minutes, COMMON, *sizes, (), seconds, origin), peers)
+
+
+def together(made: Peers, before: Peers) -> Peers:
+    """With the peers of an earlier file whose weights are no longer here; those in both are
+    `made`'s. BadResult where the two are not to be compared."""
+
+    def alike(peers: Peers) -> tuple:
+        origin = peers.provenance
+        measured = origin.data, origin.fitted, origin.extractor, origin.seed
+        return peers.minutes, peers.common, peers.image_size, peers.num_patches, *measured
+
+    if alike(made) != alike(before):
+        raise BadResult(
+            "The file of peers that is there was trained or measured otherwise: move it away first."
+        )
+    here = {(peer.arm, peer.seed) for peer in made.peers}
+    rest = [peer for peer in before.peers if (peer.arm, peer.seed) not in here]
+    order = list(ARMS)
+    every = sorted((*made.peers, *rest), key=lambda peer: (order.index(peer.arm), peer.seed))
+    return _of(made, every)
+
+
+def _of(made: Peers, peers: Sequence[Peer]) -> Peers:
+    weights = "; ".join(f"{peer.name}: {peer.weights}" for peer in peers)
+    origin = replace(made.provenance, weights=weights, training_images=None, training_hours=None)
+    return replace(made, peers=tuple(peers), provenance=origin)
 
 
 def _coded(made: Experiment, work: Work) -> tuple[Coded, ...]:
@@ -174,7 +203,9 @@ def markdown(peers: Peers) -> str:
     """A row for each point, what was trained, and how it was made."""
     head = ["arm", "images", "hours", "k", "N", "bits", "PSNR, dB", peers.fd_label]
     rows = [_cells(peer, point) for peer in peers.peers for point in peer.points]
-    trained = "\n".join(f"- {p.name}: `{p.options}`" for p in peers.peers)
+    trained = "\n".join(
+        f"- {p.name}: `{p.options}` (commit {p.commit}, {p.date})" for p in peers.peers
+    )
     told = f"Each was trained for {peers.minutes:g} minutes with `{peers.common}` and\n\n{trained}"
     made = f"Time: {peers.seconds.line()}.\n\n{peers.line()}"
     return "\n\n".join([f"## {TITLE}", table(head, rows), told, made])
