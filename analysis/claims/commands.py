@@ -11,11 +11,12 @@ from analysis.base import cli
 from analysis.base.provenance import ROOT
 from analysis.claims import frozen, protocol
 from analysis.claims.list import CLAIMS
+from tatok.tokenizer import TaTok
 
 
 def run_claims(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Judge the paper's claims by the result files; write the table, or check it."""
-    table = protocol.judge(CLAIMS, args.out)
+    table = protocol.judge(CLAIMS, args.out, TaTok.from_pretrained(args.weights).fingerprint)
     if args.check:
         wrong = [*frozen.changed(), *protocol.differences(table, args.readme)]
         if wrong:
@@ -29,6 +30,8 @@ def run_claims(args: argparse.Namespace, argv: Sequence[str]) -> None:
 def add(verbs) -> None:
     """`claims`."""
     made = cli.verb(verbs, "claims", run_claims, "the paper's claims beside the results")
+    usual = str(ROOT / "assets" / "anygrid")
+    made.add_argument("--weights", default=usual, help="folder or hub id that the claims are about")
     made.add_argument("--readme", type=Path, default=ROOT / "README.md", help="gets the table")
     made.add_argument(
         "--check",

@@ -14,7 +14,6 @@ from analysis.base.extractors import EXTRACTORS
 from analysis.base.provenance import Provenance
 from analysis.base.recipes import COMMANDS
 from analysis.base.results import (
-    BadResult,
     Experiment,
     between,
     load,
@@ -76,22 +75,28 @@ class Missing(Exception):
 
 
 class Measured:
-    """The result files of a folder, read when a claim asks for them."""
+    """The result files of a folder, read when a claim asks for them.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    weights: the fingerprint that all have to be of; None: that of the first of them.
+    """
+
+    def __init__(self, folder: Path, weights: str | None = None) -> None:
+        self.folder, self.weights = folder, weights
         self.read: dict[str, object] = {}
         self.asked: list[str] = []  # by the claim that is being judged
 
     def __getitem__(self, name: str):
-        """The result of that name. Raises Missing, or BadResult for a damaged file, and for one of
-        other weights than those read before."""
+        """The result of that name. Raises Missing, NotYet for one of other weights, or BadResult
+        for a damaged file."""
         self.asked.append(name)
         if name not in self.read:
             path = path_of(name, self.folder)
             if not path.exists():
                 raise Missing(name)
-            self._keep(name, load(FILES[name], path))
+            result = load(FILES[name], path)
+            if not self._ours(result):
+                raise NotYet("the file is of other weights")
+            self.read[name] = result
         return self.read[name]
 
     def others(self, name: str) -> list[Experiment]:
@@ -100,15 +105,18 @@ class Measured:
         for extractor in EXTRACTORS:
             path, key = path_of(name, self.folder / extractor), f"{extractor}/{name}"
             if path.exists():
-                if key not in self.read:
-                    self._keep(key, load(FILES[name], path))
-                found.append(self.read[key])
+                result = self.read.get(key) or load(FILES[name], path)
+                if self._ours(result):
+                    self.read[key] = result
+                    found.append(result)
         return found
 
-    def _keep(self, name: str, result: object) -> None:
-        if len(set().union(*map(_weights, (result, *self.read.values())))) > 1:
-            raise BadResult(f"{name}.json was made with other weights than the results before.")
-        self.read[name] = result
+    def _ours(self, result: object) -> bool:
+        """Whether it is of the weights, or among others of them, or of none."""
+        marks = [] if isinstance(result, twins.Twins) else [o.weights for o in _origins(result)]
+        if marks and self.weights is None:
+            self.weights = marks[0]
+        return not marks or self.weights in marks
 
 
 @dataclass(frozen=True)
@@ -158,9 +166,10 @@ class Claims:
     sources: tuple[Source, ...]
 
 
-def judge(claims: Sequence[Claim], folder: Path) -> Claims:
-    """The claims by the result files in a folder. BadResult if one is damaged."""
-    measured = Measured(folder)
+def judge(claims: Sequence[Claim], folder: Path, weights: str | None = None) -> Claims:
+    """The claims by the result files in a folder; weights as in `Measured`. BadResult if one is
+    damaged."""
+    measured = Measured(folder, weights)
     rows = tuple(_row(claim, measured) for claim in claims)
     sources = tuple(Source(name, _line(result)) for name, result in measured.read.items())
     return Claims(rows, sources)
@@ -203,12 +212,6 @@ def _origins(result: object) -> tuple[Provenance, ...]:
         return ()
     parts = result.models if isinstance(result, (Probes, PlaceShares)) else (result,)
     return tuple(part.provenance for part in parts)
-
-
-def _weights(result: object) -> set[str]:
-    """The fingerprint of a result of one model."""
-    origins = () if isinstance(result, twins.Twins) else _origins(result)
-    return {origins[0].weights} if len(origins) == 1 else set()
 
 
 def _line(result: object) -> str:

@@ -191,7 +191,8 @@ def test_the_claims_read_what_the_runs_write(tmp_path, weights, monkeypatch):
         to_pil(x).save(folder / f"{n}.png")
     common = ["--data", str(folder), "--out", str(out), "--weights", str(weights)]
     command_line.main(["run", *PLANS, *common, "--work", str(tmp_path / "work")])
-    command_line.main(["claims", "--out", str(out), "--readme", str(readme)])
+    asked = ["claims", "--out", str(out), "--readme", str(readme)]
+    command_line.main([*asked, "--weights", str(weights)])
     rows = {row.id: row for row in results.load(Claims, out / "claims.json").rows}
     judged = ("holds", "holds in part", "undecided here", "does not hold here")
     for id in ("redundant-half", "collapse", "dtf-best", "baselines", "few-tokens", "epsilon"):

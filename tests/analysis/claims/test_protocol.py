@@ -19,6 +19,7 @@ from claims_made import (
     save,
     speed,
 )
+from conftest import random_model
 
 from analysis import __main__ as command_line
 from analysis.base import results
@@ -35,6 +36,7 @@ from analysis.claims.protocol import (
     markdown,
     write_table,
 )
+from tatok import TaTok
 
 
 def test_psnr_stands_beside_the_rfd_where_the_two_may_disagree(tmp_path):
@@ -86,14 +88,21 @@ def test_the_rival_of_a_psnr_is_the_best_by_psnr(tmp_path):
     assert "oracle" not in row.because and "read otherwise: residual-token +140.0 %" in row.because
 
 
-def test_results_of_two_weights_are_no_table(tmp_path):
+def test_a_file_of_other_weights_counts_as_not_made(tmp_path):
     save(fig3((3, 2, 1)), tmp_path)
     save(speed(8.0, 10.0), tmp_path)  # random weights
-    judge(CLAIMS, tmp_path)
     other = dataclasses.replace(ORIGIN, weights="other")
     save(dataclasses.replace(fig4(105.0), provenance=other), tmp_path)
-    with pytest.raises(BadResult, match=r"^fig4\.json was made with other weights"):
-        judge(CLAIMS, tmp_path)
+    save(dataclasses.replace(fig3((3, 2, 1)), provenance=other), tmp_path / "lite1")
+    for weights, lacking, sources in (
+        (None, "redundant-half", ["fig3", "speed"]),
+        (ORIGIN.weights, "redundant-half", ["fig3", "speed"]),
+        ("other", "globals-rfd", ["fig4", "speed"]),
+    ):
+        made = judge(CLAIMS, tmp_path, weights)
+        row = {row.id: row for row in made.rows}[lacking]
+        assert row.verdict == MISSING and row.because.startswith("the file is of other weights; `")
+        assert [source.name for source in made.sources] == sources
 
 
 def test_red_is_called_no_bound(tmp_path):
@@ -172,7 +181,10 @@ def test_a_readme_without_the_marks_is_left_alone(tmp_path, text):
 
 
 def test_a_verdict_in_a_readme_that_the_rule_does_not_give_is_found(tmp_path, capsys):
-    save(fig3((217, 151, 148)), tmp_path)
+    weights = tmp_path / "weights"
+    random_model().save_pretrained(weights)
+    of_them = dataclasses.replace(ORIGIN, weights=TaTok.from_pretrained(weights).fingerprint)
+    save(dataclasses.replace(fig3((217, 151, 148)), provenance=of_them), tmp_path)
     readme = tmp_path / "README.md"
     readme.write_text(f"{START}\n{END}\n")
     made = judge(CLAIMS, tmp_path)
@@ -183,8 +195,9 @@ def test_a_verdict_in_a_readme_that_the_rule_does_not_give_is_found(tmp_path, ca
     readme.write_text(good.replace("−30.4 % (", "−40.4 % (", 1))
     assert [one.partition(":")[0] for one in differences(made, readme)] == ["globals-rfd"]
     readme.write_text(good.replace("| **holds**", "| **does not hold here**", 1))
+    asked = ["claims", "--check", "--out", str(tmp_path), "--readme", str(readme)]
     with pytest.raises(SystemExit, match="does not say “holds”"):
-        command_line.main(["claims", "--check", "--out", str(tmp_path), "--readme", str(readme)])
+        command_line.main([*asked, "--weights", str(weights)])
     readme.write_text(good.replace(END, f"| more |\n{END}"))
     assert differences(made, readme) == ["README.md has 1 more rows"]
     assert not (tmp_path / "claims.json").exists()
