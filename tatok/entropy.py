@@ -69,8 +69,8 @@ def residual(seen: Observed) -> Tensor:
     dimensions, the same for every picture. The paper leaves Complexity open; this reading ranks
     best. The arbitrary unit is turned into bits by a factor fitted once against `code`.
     """
-    pixels = patchify(seen.x, seen.config).var(dim=2, unbiased=False)
-    return outside_span(seen) * pixels * seen.residual_scale
+    pixels = patchify(seen.x, seen.config)
+    return outside_span(seen) * complexity(pixels) * seen.residual_scale
 
 
 def residual_token(seen: Observed) -> Tensor:
@@ -100,8 +100,9 @@ def projection_distance(p: Tensor, G: Tensor) -> Tensor:
 
 
 def complexity(patches: Tensor) -> Tensor:
-    """Variance of each token over its D channels, (B, M, D) -> (B, M)."""
-    return patches.var(dim=2, unbiased=False)
+    """Variance of each token over its D channels, or of its pixels, (B, M, D) -> (B, M)."""
+    # Tensor.var takes seven times as long on a CPU.
+    return (patches - patches.mean(dim=2, keepdim=True)).square().mean(dim=2)
 
 
 def gaussian(seen: Observed) -> Tensor:
