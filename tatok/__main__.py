@@ -236,7 +236,7 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
 
 def add_cache_options(parser: argparse.ArgumentParser) -> None:
     """How pictures become tokens to train on."""
-    parser.add_argument("--tokenizer", default="assets/demo", help="folder or hub id of weights")
+    parser.add_argument("--tokenizer", default="assets/anygrid", help="folder or hub id of weights")
     parser.add_argument("--side", type=int, help="of the pictures (default: the tokenizer's)")
     parser.add_argument("--views", type=int, default=3, help="of a picture that are encoded")
 
@@ -246,11 +246,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tatok", description=__doc__)
     verbs = top.add_subparsers(required=True, dest="verb")
 
-    def verb(
-        name: str, action: Callable, text: str, weights: str = "assets/anygrid"
-    ) -> argparse.ArgumentParser:
+    def verb(name: str, action: Callable, text: str) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, formatter_class=DEFAULTS)
-        made.add_argument("--weights", default=weights, help="folder or hub id")
+        made.add_argument("--weights", default="assets/anygrid", help="folder or hub id")
         made.set_defaults(run=action)
         return made
 
@@ -264,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("file", type=Path)
     made.add_argument("-o", "--output", type=Path, required=True)
 
-    made = verb("generate", generate, "pictures of a class", "assets/demo")
+    made = verb("generate", generate, "pictures of a class")
     made.add_argument("--label", help="name of the class (default: none)")
     made.add_argument("-n", type=int, default=4, help="pictures")
     made.add_argument("--count", type=int, help="draw this many patches, whatever epsilon says")

@@ -40,11 +40,9 @@ def verb(verbs, name: str, run: Run, text: str) -> argparse.ArgumentParser:
     return one
 
 
-def weights(
-    one: argparse.ArgumentParser, default: str = "anygrid", several: bool = False, side: bool = True
-) -> None:
+def weights(one: argparse.ArgumentParser, several: bool = False, side: bool = True) -> None:
     """--weights and --seed; and --side, where the weights and no list of sides decide it."""
-    usual = str(ROOT / "assets" / default)
+    usual = str(ROOT / "assets" / "anygrid")
     more = {"nargs": "+", "default": [usual]} if several else {"default": usual}
     one.add_argument("--weights", help="folder or hub id", **more)
     one.add_argument("--seed", type=int, default=0, help="of every draw")

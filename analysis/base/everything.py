@@ -52,13 +52,12 @@ def steps(data: Path, pair: Sequence[Path], extractor: str | None) -> Iterator[S
         for step, text in (("figures", figures), ("twins", COMMANDS["twins"])):
             ordered[f"{step}, {extractor}"] = f"{text} {EXTRACTOR} {extractor}"
     ordered |= recipes | {name: COMMANDS[name] for name in LAST} | {"screenshots": SCREENSHOTS}
-    demo = ROOT / "assets" / "demo"
     for name, text in ordered.items():
         others = pair if PAIR in text else ()
         others = [ROOT / part for part in ALIKE.split()] if ALIKE in text else others
         text = text.replace(PAIR, " ".join(map(shlex.quote, map(str, pair))))
         argv = [word.replace("DATA", str(data), 1) for word in shlex.split(text)]
-        yield Step(name, tuple(argv[1:]), (demo, ROOT / "assets" / "anygrid", *others))
+        yield Step(name, tuple(argv[1:]), (ROOT / "assets" / "anygrid", *others))
 
 
 def make(plan: Sequence[Step], work: Path, call: Call, say: Callable[[str], object]) -> None:

@@ -12,7 +12,7 @@ _UNSEEN = " --n 2600 --without assets/used.txt"  # two a feature: what an rFD of
 PAIR = "runs/sequence runs/grid"  # two layouts, trained for equal time
 EXTRACTOR = "--extractor"  # of the figures: a second opinion
 ALIKE = "runs/paper16 runs/paper0"  # the paper's losses, one k each
-CARD = " --card assets/demo/README.md"  # of the generator
+CARD = " --card assets/anygrid/README.md"
 _PAIR = f" --weights assets/anygrid {PAIR}"
 
 
@@ -26,12 +26,12 @@ COMMANDS = {
     **{name: _measured(name) for name in ("codecs", "sides", "counterfactuals", "theory")},
     "twins": _measured("twins", f" --weights {ALIKE}{_UNSEEN}"),
     "bias": _measured("bias", _PAIR),
-    "evaluate": _measured("evaluate", _TRAIN + " --card assets/anygrid/README.md"),
+    "evaluate": _measured("evaluate", _TRAIN + CARD),
     **{name: _measured(name, _TRAIN) for name in ("redundancy", "peers")},
     "cure": _measured("cure", _UNSEEN + _TRAIN),
     "decompose": _measured("decompose", _PAIR),
     "probe": _measured("probe", _PAIR + _TRAIN),
-    "generation": _measured("generation", " --temperature 0.5 0.65" + CARD),
+    "generation": _measured("generation", CARD),
     "coherence": _measured("coherence"),
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",

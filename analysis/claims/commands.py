@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.base import cli
 from analysis.base.provenance import ROOT
-from analysis.claims import frozen, protocol
+from analysis.claims import found, frozen, protocol
 from analysis.claims.list import CLAIMS
 from tatok.tokenizer import TaTok
 
@@ -18,11 +18,13 @@ def run_claims(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Judge the paper's claims by the result files; write the table, or check it."""
     table = protocol.judge(CLAIMS, args.out, TaTok.from_pretrained(args.weights).fingerprint)
     if args.check:
-        wrong = [*frozen.changed(), *protocol.differences(table, args.readme)]
+        wrong = frozen.changed()
+        wrong += [*protocol.differences(table, args.readme), *found.differences(table, args.readme)]
         if wrong:
             sys.exit("\n".join(wrong))
         return
     protocol.write_table(table, args.readme)
+    found.write(table, args.readme)
     cli.save(args, table)
     print(protocol.markdown(table))
 

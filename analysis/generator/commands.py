@@ -12,7 +12,7 @@ from analysis.base.evaluate import BadData
 from analysis.base.extractors import IMAGENETTE, Lite0
 from analysis.base.provenance import Data, provenance
 from analysis.generator import coherence, quality, speed
-from tatok.config import EPSILON, GENERATOR_SIZES
+from tatok.config import GENERATOR_SIZES
 from tatok.generator import MaskGIT
 from tatok.pretrained import best_device
 from tatok.sampling import GUIDANCE_SCHEDULES, ORDERS, SamplingOptions
@@ -84,7 +84,7 @@ def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
 def add(verbs) -> None:
     """`generation`, `coherence` and `speed`."""
     drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
-    cli.weights(drawn, "demo", side=False)
+    cli.weights(drawn, side=False)
     cli.card(drawn)
     drawn.add_argument("--data", type=Path, required=True, help="folder with */train and */val")
     drawn.add_argument("--n", type=int, default=1000, help="pictures, as many of each class")
@@ -107,22 +107,22 @@ def add(verbs) -> None:
         )
     drawn.add_argument("--patch-spread", type=float, nargs="+", default=[options.patch_spread])
     drawn.add_argument("--order", choices=ORDERS, nargs="+", default=[options.order])
-    drawn.add_argument("--steps", type=int, default=8)
-    cli.epsilon(drawn, EPSILON)
+    drawn.add_argument("--steps", type=int, default=options.steps)
+    cli.epsilon(drawn, options.epsilon)
     drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
     drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
 
     one = cli.verb(verbs, "coherence", run_coherence, "patches drawn for real global tokens")
-    cli.weights(one, "demo", side=False)
+    cli.weights(one, side=False)
     one.add_argument("--data", type=Path, required=True, help="folder with */val")
     one.add_argument("--n", type=int, default=200, help="pictures, as many of each class")
-    one.add_argument("--steps", type=int, default=8)
+    one.add_argument("--steps", type=int, default=options.steps)
     one.add_argument("--guidance", type=float, default=1.0, help="1: none")
     one.add_argument("--temperature", type=float, default=options.temperature)
     one.add_argument("--choice-temperature", type=float, default=options.choice_temperature)
     one.add_argument("--patch-spread", type=float, default=options.patch_spread)
     one.add_argument("--order", choices=ORDERS, default=options.order)
-    cli.epsilon(one, EPSILON)
+    cli.epsilon(one, options.epsilon)
 
     made = cli.verb(verbs, "speed", run_speed, "cost of a picture by the number of its tokens")
     made.add_argument("--size", nargs="+", choices=GENERATOR_SIZES, default=list(GENERATOR_SIZES))

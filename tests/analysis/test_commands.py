@@ -13,6 +13,7 @@ from analysis.base import extractors, results
 from analysis.base.extractors import ExtractorUnavailable
 from analysis.base.provenance import Data
 from analysis.base.results import Experiment
+from analysis.claims import found
 from analysis.claims.protocol import END, START, Claims
 from analysis.generator import speed
 from analysis.paper.plans import PLANS
@@ -186,7 +187,7 @@ def test_the_claims_read_what_the_runs_write(tmp_path, weights, monkeypatch):
     monkeypatch.setitem(extractors.EXTRACTORS, "lite0", Means)
     folder, out, readme = (tmp_path / name for name in ("pictures", "results", "README.md"))
     folder.mkdir()
-    readme.write_text(f"{START}\n{END}\n")
+    readme.write_text(f"{START}\n{END}\n{found.START}\n{found.END}\n")
     for n, x in enumerate(conftest.pictures(40)):
         to_pil(x).save(folder / f"{n}.png")
     common = ["--data", str(folder), "--out", str(out), "--weights", str(weights)]
@@ -214,7 +215,7 @@ def test_speed_and_claims(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(speed, "compare", compare)
     out, readme = tmp_path / "results", tmp_path / "README.md"
-    readme.write_text(f"{START}\n{END}\n")
+    readme.write_text(f"{START}\n{END}\n{found.START}\n{found.END}\n")
     command_line.main(["speed", "--size", "paper", "--batch", "2", "--out", str(out)])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert asked == [(["paper"], None, 2, 8, device)]

@@ -49,7 +49,7 @@ divides the logits: low plays safe, high takes risks.</p>
 </div>
 """
 TRAIN = (
-    "python -m tatok train generator --tokenizer assets/demo --data DIR --images 200000 "
+    "python -m tatok train generator --tokenizer assets/anygrid --data DIR --images 200000 "
     "--out runs/generator"
 )
 

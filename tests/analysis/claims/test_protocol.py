@@ -25,7 +25,7 @@ from analysis import __main__ as command_line
 from analysis.base import results
 from analysis.base.recipes import COMMANDS
 from analysis.base.results import BadResult, Series
-from analysis.claims import frozen
+from analysis.claims import found, frozen
 from analysis.claims import protocol as claims
 from analysis.claims.list import CLAIMS
 from analysis.claims.protocol import (
@@ -186,7 +186,7 @@ def test_a_verdict_in_a_readme_that_the_rule_does_not_give_is_found(tmp_path, ca
     of_them = dataclasses.replace(ORIGIN, weights=TaTok.from_pretrained(weights).fingerprint)
     save(dataclasses.replace(fig3((217, 151, 148)), provenance=of_them), tmp_path)
     readme = tmp_path / "README.md"
-    readme.write_text(f"{START}\n{END}\n")
+    readme.write_text(f"{START}\n{END}\n{found.START}\n{found.END}\n")
     made = judge(CLAIMS, tmp_path)
     assert len(differences(made, readme)) == len(CLAIMS)
     write_table(made, readme)

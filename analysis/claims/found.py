@@ -1,0 +1,94 @@
+"""What was found, in sentences to be read aloud; each was written for one verdict.
+
+`python -m analysis claims` puts them into the README with the numbers of the table. A sentence
+whose claim has another verdict by now is not printed, and `--check` names it: it has to be written
+anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.base.results import between, write_between
+from analysis.claims.protocol import Claims, Row
+from analysis.claims.standard import HOLDS, PART, UNDECIDED, Verdict
+
+MARK = "found"
+START, END = f"<!-- {MARK} -->", f"<!-- /{MARK} -->"
+MOST = 15  # sentences, as many as somebody listens to
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """text: with {ours}, {interval} and {paper} of the claim's row."""
+
+    claim: str
+    verdict: Verdict
+    text: str
+
+    def said(self, row: Row) -> str:
+        """With its numbers, and where the figure is."""
+        told = self.text.format(ours=row.ours, interval=row.interval, paper=row.paper)
+        return f"{told} ({row.where})"
+
+
+SENTENCES = (
+    Sentence(
+        "dtf-residual",
+        PART,
+        "Kept by the paper's own score, as many patches change the Fréchet distance by {ours} "
+        "({interval}) against the best choice that does not look at the picture; the paper says "
+        "{paper}, and half of that is reached in most comparisons, not in all.",
+    ),
+    Sentence(
+        "dtf-best",
+        PART,
+        "An oracle that sees the error of every patch comes little further: {ours} ({interval}).",
+    ),
+    Sentence(
+        "baselines",
+        UNDECIDED,
+        "Which choice is best among those that do not look at the picture, we cannot say: random, "
+        "uniform, first and last are as good as equal ({ours}), while the paper sets them far "
+        "apart ({paper}).",
+    ),
+    Sentence(
+        "speed",
+        HOLDS,
+        "With as few tokens as the paper's, a picture is drawn many times as fast as with all of "
+        "them: {ours} (paper: {paper}).",
+    ),
+)
+
+
+def said(claims: Claims) -> list[str]:
+    """Those that the verdicts bear out, in their order."""
+    rows = {row.id: row for row in claims.rows}
+    fit = (one for one in SENTENCES if rows[one.claim].verdict == one.verdict)
+    return [one.said(rows[one.claim]) for one in fit]
+
+
+def markdown(claims: Claims) -> str:
+    """A numbered list."""
+    return "\n".join(f"{n}. {text}" for n, text in enumerate(said(claims), start=1))
+
+
+def write(claims: Claims, readme: Path) -> None:
+    """Put them between their marks in a Markdown file. BadResult where they are not."""
+    write_between(readme, MARK, markdown(claims))
+
+
+def differences(claims: Claims, readme: Path) -> list[str]:
+    """Sentences written for another verdict; and whether the Markdown file has other text."""
+    rows = {row.id: row for row in claims.rows}
+    stale = [
+        f"What we found: the sentence for “{one.verdict}” of {one.claim} stands beside "
+        f"“{rows[one.claim].verdict}”"
+        for one in SENTENCES
+        if rows[one.claim].verdict != one.verdict
+    ]
+    _, there, _ = between(readme, START, END)
+    if there.strip() != markdown(claims).strip():
+        stale.append(f"{readme.name} does not say what was found as the table has it now")
+    return stale
