@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis.base.results import between, write_between
 from analysis.claims.protocol import Claims, Row
-from analysis.claims.standard import HOLDS, PART, UNDECIDED, Verdict
+from analysis.claims.standard import HOLDS, NOT, PART, UNDECIDED, Verdict
 
 MARK = "found"
 START, END = f"<!-- {MARK} -->", f"<!-- /{MARK} -->"
@@ -34,6 +34,24 @@ class Sentence:
 
 
 SENTENCES = (
+    Sentence(
+        "globals-loss",
+        PART,
+        "Sixteen global tokens beside all patches lower the error by {ours} ({interval}), surely, "
+        "and too little to see.",
+    ),
+    Sentence(
+        "globals-rfd",
+        NOT,
+        "They do not lower the Fréchet distance: it changes by {ours} ({interval}), where the "
+        "paper says {paper}.",
+    ),
+    Sentence(
+        "globals-total",
+        NOT,
+        "Nor do they where as many patches make room for them: {ours} ({interval}; paper: "
+        "{paper}).",
+    ),
     Sentence(
         "dtf-residual",
         PART,
