@@ -52,9 +52,9 @@ ORDERS = ("confidence", "halton")  # in which patches are fixed
 class SamplingOptions:
     """The knobs of `sample` and `fill`; every one changes the result.
 
-    Guidance and temperature are those of the smallest gFD of `assets/demo`; at this epsilon the
-    generator of `assets/anygrid` draws best. Those of the patches are as those of the global codes
-    where they are None.
+    Guidance and temperature are those of the smallest gFD of `assets/demo`; epsilon is among the
+    smallest that the generator of `assets/anygrid` was trained at. Temperature and guidance of the
+    patches are as those of the global codes where they are None.
     """
 
     steps: int = 8

@@ -82,9 +82,12 @@ SENTENCES = (
 
 def said(claims: Claims) -> list[str]:
     """Those that the verdicts bear out, in their order."""
+    return [one.said(row) for one, row in _paired(claims) if one.verdict == row.verdict]
+
+
+def _paired(claims: Claims) -> list[tuple[Sentence, Row]]:
     rows = {row.id: row for row in claims.rows}
-    fit = (one for one in SENTENCES if rows[one.claim].verdict == one.verdict)
-    return [one.said(rows[one.claim]) for one in fit]
+    return [(one, rows[one.claim]) for one in SENTENCES]
 
 
 def markdown(claims: Claims) -> str:
@@ -99,12 +102,11 @@ def write(claims: Claims, readme: Path) -> None:
 
 def differences(claims: Claims, readme: Path) -> list[str]:
     """Sentences written for another verdict; and whether the Markdown file has other text."""
-    rows = {row.id: row for row in claims.rows}
     stale = [
         f"What we found: the sentence for “{one.verdict}” of {one.claim} stands beside "
-        f"“{rows[one.claim].verdict}”"
-        for one in SENTENCES
-        if rows[one.claim].verdict != one.verdict
+        f"“{row.verdict}”"
+        for one, row in _paired(claims)
+        if one.verdict != row.verdict
     ]
     _, there, _ = between(readme, START, END)
     if there.strip() != markdown(claims).strip():
