@@ -53,6 +53,25 @@ SENTENCES = (
         "{paper}).",
     ),
     Sentence(
+        "redundant-half",
+        NOT,
+        "Half of the patches are not redundant where nobody looks which: without 48 % of them the "
+        "Fréchet distance rises by as much as {ours} ({interval}), and the paper says "
+        "{paper}.",
+    ),
+    Sentence(
+        "removal-order",
+        PART,
+        "To leave them out at random does most harm, as in the paper; from the end and from the "
+        "start come out alike ({ours}; paper: {paper}).",
+    ),
+    Sentence(
+        "collapse",
+        PART,
+        "Beyond one half the distance rises more steeply, as the paper has it, but in all it gets "
+        "no further than {ours} (paper: {paper}).",
+    ),
+    Sentence(
         "dtf-residual",
         PART,
         "Kept by the paper's own score, as many patches change the Fréchet distance by {ours} "
