@@ -32,6 +32,7 @@ COMMANDS = {
     "decompose": _measured("decompose", _PAIR),
     "probe": _measured("probe", _PAIR + _TRAIN),
     "generation": _measured("generation", CARD),
+    "sheet": f"python -m analysis sheet{CARD}",
     "coherence": _measured("coherence"),
     "speed": "python -m analysis speed",
     "claims": "python -m analysis claims",

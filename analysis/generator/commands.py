@@ -1,9 +1,10 @@
-"""python -m analysis generation | coherence | speed."""
+"""python -m analysis generation | sheet | coherence | speed."""
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from analysis.base import cli, results
 from analysis.base.evaluate import BadData
 from analysis.base.extractors import IMAGENETTE, Lite0
 from analysis.base.provenance import Data, provenance
-from analysis.generator import coherence, quality, speed
+from analysis.generator import coherence, quality, sheet, speed
 from tatok.config import GENERATOR_SIZES
+from tatok.files import write_picture
 from tatok.generator import MaskGIT
 from tatok.pretrained import best_device
 from tatok.sampling import GUIDANCE_SCHEDULES, ORDERS, SamplingOptions
@@ -49,6 +51,22 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     cli.finish(args, result, quality.markdown(result), origin)
 
 
+def run_sheet(args: argparse.Namespace, _: Sequence[str]) -> None:
+    """Pictures of every class into sheet.webp; the line below it, with a link, into the card."""
+    results.check_writable(args.out)
+    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
+    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
+    try:
+        generator.check_tokenizer(tokenizer)
+    except ValueError as error:
+        raise BadData(str(error)) from error
+    options, path = SamplingOptions(seed=args.seed), args.out / "sheet.webp"
+    write_picture(path, sheet.picture_of(tokenizer, generator, options, args.n))
+    link = os.path.relpath(path, args.card.parent) if args.card else path
+    record = MaskGIT.training_record(args.weights)
+    cli.show(args, sheet.markdown(link, generator, options, args.n, record.get("images")))
+
+
 def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Patches drawn for real global tokens, at their own places."""
     results.check_writable(args.out)
@@ -82,7 +100,7 @@ def run_speed(args: argparse.Namespace, argv: Sequence[str]) -> None:
 
 
 def add(verbs) -> None:
-    """`generation`, `coherence` and `speed`."""
+    """`generation`, `sheet`, `coherence` and `speed`."""
     drawn = cli.verb(verbs, "generation", run_generation, "gFD and more of the generator")
     cli.weights(drawn, side=False)
     cli.card(drawn)
@@ -111,6 +129,11 @@ def add(verbs) -> None:
     cli.epsilon(drawn, options.epsilon)
     drawn.add_argument("--train-limit", type=int, help="compare with only so many, evenly spaced")
     drawn.add_argument("--cache", type=Path, help="folder for the training pictures' features")
+
+    shown = cli.verb(verbs, "sheet", run_sheet, "pictures of every class, none left out")
+    cli.weights(shown, side=False)
+    cli.card(shown)
+    shown.add_argument("--n", type=cli.count, default=8, help="pictures of each class")
 
     one = cli.verb(verbs, "coherence", run_coherence, "patches drawn for real global tokens")
     cli.weights(one, side=False)
