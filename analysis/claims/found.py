@@ -91,6 +91,23 @@ SENTENCES = (
         "apart ({paper}).",
     ),
     Sentence(
+        "few-residual",
+        NOT,
+        "At the paper's ε the patches that are kept are not few: {ours} ({interval}) of them, "
+        "where the paper has {paper}.",
+    ),
+    Sentence(
+        "no-loss-residual",
+        NOT,
+        "Nor are they as good as all: the Fréchet distance changes by {ours} ({interval}), and in "
+        "the paper not at all.",
+    ),
+    Sentence(
+        "epsilon-residual",
+        HOLDS,
+        "Against as many patches at random the score helps alike over the paper's range: {ours}.",
+    ),
+    Sentence(
         "speed",
         HOLDS,
         "With as few tokens as the paper's, a picture is drawn many times as fast as with all of "
