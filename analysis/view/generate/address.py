@@ -15,7 +15,7 @@ from tatok.config import GeneratorConfig
 
 PREFIX = "g."  # the other tabs' parameters and these leave each other alone
 REST = 400  # milliseconds without a change; browsers refuse an address that changes often
-BEST = "glacier"  # of the classes, what looked best of four draws each
+BEST = "sea"  # of the classes, what looked best of four draws each
 WORDS = ("mode", "label", "schedule", "guidance_schedule", "order")  # the others are numbers
 # JavaScript: what the address said is on the page, changes may be written from now on.
 READ_ONCE = "() => { document.body.dataset.generate = 'linked'; }"
