@@ -31,7 +31,7 @@ COMMANDS = {
     "cure": _measured("cure", _UNSEEN + _TRAIN),
     "decompose": _measured("decompose", _PAIR),
     "probe": _measured("probe", _PAIR + _TRAIN),
-    "generation": _measured("generation", CARD),
+    "generation": _measured("generation", " --guidance 3 8" + CARD),
     "sheet": f"python -m analysis sheet{CARD}",
     "coherence": _measured("coherence"),
     "speed": "python -m analysis speed",

@@ -21,17 +21,26 @@ from tatok.sampling import GUIDANCE_SCHEDULES, ORDERS, SamplingOptions
 from tatok.tokenizer import TaTok
 
 
+def _pair(weights: str) -> tuple[TaTok, MaskGIT]:
+    """The two on the best device. BadData where they are not made for each other."""
+    tokenizer = TaTok.from_pretrained(weights).to(best_device())
+    generator = MaskGIT.from_pretrained(weights).to(best_device())
+    try:
+        generator.check_tokenizer(tokenizer)
+    except ValueError as error:
+        raise BadData(str(error)) from error
+    return tokenizer, generator
+
+
 def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
     """Print the generator's part of the model card; write it with its provenance."""
     results.check_writable(args.out)
-    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
-    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
+    tokenizer, generator = _pair(args.weights)
     same = {name: getattr(args, name) for name in ("steps", "epsilon", "seed")}
     several = ("guidance", "guidance_schedule", "temperature", "choice_temperature")
     several += ("patch_guidance", "patch_temperature", "patch_spread", "order")
     each = itertools.product(*(getattr(args, name) for name in several))
     try:
-        generator.check_tokenizer(tokenizer)
         settings = [
             SamplingOptions(**same, **dict(zip(several, values, strict=True))) for values in each
         ]
@@ -54,12 +63,7 @@ def run_generation(args: argparse.Namespace, argv: list[str]) -> None:
 def run_sheet(args: argparse.Namespace, _: Sequence[str]) -> None:
     """Pictures of every class into sheet.webp; the line below it, with a link, into the card."""
     results.check_writable(args.out)
-    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
-    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
-    try:
-        generator.check_tokenizer(tokenizer)
-    except ValueError as error:
-        raise BadData(str(error)) from error
+    tokenizer, generator = _pair(args.weights)
     options, path = SamplingOptions(seed=args.seed), args.out / "sheet.webp"
     write_picture(path, sheet.picture_of(tokenizer, generator, options, args.n))
     link = os.path.relpath(path, args.card.parent) if args.card else path
@@ -70,10 +74,8 @@ def run_sheet(args: argparse.Namespace, _: Sequence[str]) -> None:
 def run_coherence(args: argparse.Namespace, argv: Sequence[str]) -> None:
     """Patches drawn for real global tokens, at their own places."""
     results.check_writable(args.out)
-    tokenizer = TaTok.from_pretrained(args.weights).to(best_device())
-    generator = MaskGIT.from_pretrained(args.weights).to(best_device())
+    tokenizer, generator = _pair(args.weights)
     try:
-        generator.check_tokenizer(tokenizer)
         names = ("steps", "guidance", "temperature", "choice_temperature", "epsilon", "seed")
         names += ("order", "patch_spread")
         options = SamplingOptions(**{name: getattr(args, name) for name in names})

@@ -49,5 +49,5 @@ def markdown(
         f"![{pictures} pictures of each class]({link})\n\n"
         f"Every class, {seeds} from left to right, none left out: {setting(options)}, "
         f"{options.steps} steps, ε = {options.epsilon:g}; generator {generator.fingerprint}"
-        f"{'' if seen is None else f' after {seen:,} sequences'}."
+        f"{'' if seen is None else f' after {seen:,} sequences'} (`python -m analysis sheet`)."
     )
