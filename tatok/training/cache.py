@@ -62,8 +62,8 @@ def cache_tokens(
     """Encode views of every picture once, `side` pixels wide (default: the tokenizer's image_size);
     reuse what an earlier run left in `folder`.
 
-    The first view is the picture as it is evaluated; further ones are augmented as in the
-    tokenizer's training, and another `seed` draws others. The processes of `world` share the work.
+    The first view of seed 0 is the picture as it is evaluated; further ones, and all of another
+    `seed`, are augmented as in the tokenizer's training. The processes of `world` share the work.
     EmptyFolder if none of the pictures can be read; CannotWrite.
     """
     made = [
@@ -164,8 +164,8 @@ class Encoder:
         """
         try:
             image = file.open()
-            made = [load_image(image, size=self.side)[0]]
-            for view in range(1, self.views):
+            made = [load_image(image, size=self.side)[0]] if self.seed == 0 else []
+            for view in range(len(made), self.views):
                 draw = torch.rand(5, generator=seeded(self.seed, number, view)).tolist()
                 made.append(augment(image, self.side, draw))
         except BadImage as error:

@@ -270,8 +270,15 @@ def run_cache(
     world = World.join()
     encoder = TaTok.from_pretrained(tokenizer).to(world.device)
     check_side(encoder, side)
-    for some, number in ((files, views), (spread(held_out, HELD_OUT), 1)):
-        write(encoder, some, folders, out, number, world, side, seed)
+    for some, number, drawn in _encoded(files, held_out, views, seed):
+        write(encoder, some, folders, out, number, world, side, drawn)
+
+
+def _encoded(
+    files: list[ImageFile], held_out: list[ImageFile], views: int, seed: int
+) -> list[tuple[list[ImageFile], int, int]]:
+    """Pictures with their number of views and its seed: held-out ones are never augmented."""
+    return [(files, views, seed), (spread(held_out, HELD_OUT), 1, 0)]
 
 
 def run(
@@ -323,10 +330,10 @@ def run(
     record = MaskGIT.training_record(source) if source else {}
     side = model.side(encoder)
     cached, held = (
-        cache_tokens(encoder, some, folders, options.out, number, world, side, options.seed).to(
+        cache_tokens(encoder, some, folders, options.out, number, world, side, drawn).to(
             world.device
         )
-        for some, number in ((files, views), (spread(held_out, HELD_OUT), 1))
+        for some, number, drawn in _encoded(files, held_out, views, options.seed)
     )
     task = GeneratorTask(model, cached, held, loss, encoder, options.seed, tuple(folders))
     trainer = Trainer(task, options, record.get("images", 0), record.get("hours", 0.0))
