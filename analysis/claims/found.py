@@ -72,6 +72,18 @@ SENTENCES = (
         "no further than {ours} (paper: {paper}).",
     ),
     Sentence(
+        "redundancy",
+        HOLDS,
+        "The patches are redundant where one looks: read one after another, their codes take "
+        "{ours} ({interval}) fewer bits than each by itself, as the paper has it ({paper}).",
+    ),
+    Sentence(
+        "red-zero",
+        NOT,
+        "Those that are kept are still redundant to who knows the global tokens, and no less than "
+        "as many at random: {ours} ({interval}), where the paper says {paper}.",
+    ),
+    Sentence(
         "dtf-residual",
         PART,
         "Kept by the paper's own score, as many patches change the Fréchet distance by {ours} "
