@@ -74,13 +74,13 @@ SENTENCES = (
     Sentence(
         "redundancy",
         HOLDS,
-        "The patches are redundant where one looks: read one after another, their codes take "
+        "Their codes are redundant, though: read one after another they take "
         "{ours} ({interval}) fewer bits than each by itself, as the paper has it ({paper}).",
     ),
     Sentence(
         "red-zero",
         NOT,
-        "Those that are kept are still redundant to who knows the global tokens, and no less than "
+        "Those that are kept are still redundant to one who knows the global tokens, and no less than "
         "as many at random: {ours} ({interval}), where the paper says {paper}.",
     ),
     Sentence(
