@@ -74,14 +74,14 @@ SENTENCES = (
     Sentence(
         "redundancy",
         HOLDS,
-        "Their codes are redundant, though: read one after another they take "
+        "The codes of patches are redundant, though: read one after another they take "
         "{ours} ({interval}) fewer bits than each by itself, as the paper has it ({paper}).",
     ),
     Sentence(
         "red-zero",
         NOT,
-        "Those that are kept are still redundant to one who knows the global tokens, and no less than "
-        "as many at random: {ours} ({interval}), where the paper says {paper}.",
+        "Those that are kept are still redundant to one who knows the global tokens, and no less "
+        "than as many at random: {ours} ({interval}), where the paper says {paper}.",
     ),
     Sentence(
         "dtf-residual",
